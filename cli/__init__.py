@@ -1,0 +1,1 @@
+"""The face: commands, profiles, streams, records. Imports everything below; nothing imports it."""

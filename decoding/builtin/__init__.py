@@ -1,0 +1,1 @@
+"""The shipped model: weights, tokenizer, card, its generator and training scripts."""

@@ -1,0 +1,1 @@
+"""Endless training and test documents for the built-in model: names, values, wordings, tasks."""

@@ -1,0 +1,112 @@
+"""Question -> SPARQL over the vocabulary of docs/examples/company.ttl, and arbitrary predicates."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from typing import Any
+
+from tether.decoding.builtin.generator.example import TRAIN, Example, Split, pick
+from tether.decoding.builtin.generator.fields import base_of
+from tether.decoding.builtin.generator.misc import arbitrary_noun
+from tether.decoding.builtin.generator.names import make_name, side_of
+from tether.decoding.builtin.generator.values import tidy
+from tether.decoding.builtin.generator.wordings import read_table, strings
+
+FORMS = {"forward": 40, "inverse": 20, "count": 10, "shape": 30}
+GENERIC_SHARE = 0.2
+ARBITRARY_SHARE = 0.15
+ARBITRARY_KINDS = ["person", "company", "city", "product", "country", "title", "animal", "word"]
+NO_GENERIC = {"headOf"}
+"""Relations whose noun reads the other way round: the head of a department is no headOf of it."""
+
+
+@cache
+def table() -> dict[str, Any]:
+    """`wordings/sparql.toml` as read."""
+    return read_table("sparql.toml")
+
+
+def label(rng: random.Random, name: str, split: Split) -> str:
+    """A label of class `name`: from its pool on the split's side, or a fresh name of its kind."""
+    entry = next(entry for entry in table()["class"] if entry["key"] == name)
+    pool = [value for value in entry.get("values", ()) if side_of(value) == split.entities]
+    if pool:
+        return rng.choice(pool)
+    while True:
+        made = make_name(rng, entry["kind"], split.entities)
+        if name != "Supplier" or " " in made:
+            return made
+
+
+def put(text: str, places: dict[str, str]) -> str:
+    """`text` with each `{key}` replaced as it stands."""
+    for key, value in places.items():
+        text = text.replace("{" + key + "}", value)
+    return text
+
+
+def relation_question(rng: random.Random, form: str, split: Split) -> tuple[str, str, list[str]]:
+    """A question of one form about one relation: wording, query, labels."""
+    fit = [entry for entry in table()["relation"] if entry.get(form)]
+    entry = rng.choice(fit)
+    generic = strings(table(), f"generic_{form}")
+    use_generic = entry["key"] not in NO_GENERIC and rng.random() < GENERIC_SHARE
+    wording = pick(rng, generic if use_generic else entry[form], split)
+    name = label(rng, entry["subject" if form == "forward" else "object"], split)
+    places = {"s": name, "o": name, "noun": rng.choice(entry["nouns"])}
+    query = put(table()["query"][form], {**places, "predicate": entry["predicate"]})
+    return put(wording, places), query, [name]
+
+
+def arbitrary_question(rng: random.Random, form: str, split: Split) -> tuple[str, str, list[str]]:
+    """The same about a predicate made of any noun."""
+    noun = arbitrary_noun(rng, split)
+    name = make_name(rng, rng.choice(ARBITRARY_KINDS), split.entities)
+    wording = pick(rng, strings(table(), f"generic_{form}"), split)
+    places = {"s": name, "o": name, "noun": noun}
+    query = put(table()["query"][form], {**places, "predicate": camel(noun)})
+    return put(wording, places), query, [name]
+
+
+def camel(text: str) -> str:
+    """`backup tip` -> `backupTip`."""
+    first, *rest = text.split()
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def shape_question(rng: random.Random, split: Split) -> tuple[str, str, list[str], str]:
+    """A list, superlative, filter, hop or yes/no question: wording, query, labels, shape."""
+    entry = rng.choice(table()["shape"])
+    places = {}
+    for key, role in (("s", "subject"), ("o", "object")):
+        if role in entry:
+            places[key] = label(rng, entry[role], split)
+    names = list(places.values())
+    if "literal" in entry:
+        places["n"] = number(rng, entry)
+    wording = pick(rng, entry["wordings"], split)
+    return put(wording, places), put(entry["query"], places), names, entry["kind"]
+
+
+def number(rng: random.Random, entry: dict[str, Any]) -> str:
+    """A bound in the shape's range, round more often than not."""
+    low, high = entry["low"], entry["high"]
+    if base_of(entry["literal"]) == "num" and rng.random() < 0.4:
+        return str(tidy(round(rng.uniform(low, high), 2)))
+    value = rng.randint(low, high)
+    unit = rng.choice([1, 10, 100, 1000, 5000])
+    return str(value // unit * unit if value // unit * unit >= low else value)
+
+
+def make_sparql(rng: random.Random, split: Split = TRAIN) -> Example:
+    """One question and its query."""
+    form = rng.choices(list(FORMS), list(FORMS.values()))[0]
+    if form == "shape":
+        question, query, names, form = shape_question(rng, split)
+    elif rng.random() < ARBITRARY_SHARE:
+        question, query, names = arbitrary_question(rng, form, split)
+    else:
+        question, query, names = relation_question(rng, form, split)
+    return Example("sparql", f"<|sparql|>{question}<|out|>", query + "<|end|>", None, question,
+                   tuple(names), form)  # fmt: skip

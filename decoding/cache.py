@@ -1,0 +1,160 @@
+"""Slots of a key/value cache: ragged rows, exact rollback, refill while others run.
+
+Each row owns a slot; its token at position p lies in column p of that slot, always. So positions,
+columns and lengths are one number: rolling back is lowering a length, refilling is setting it to
+zero, and what lies beyond a length is dead and is overwritten by the next write.
+
+Knows tensors and lengths; does not know any model. `models/huggingface.py` puts these layers
+behind the library's `Cache`, `models/lean.py` uses them as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_GROWTH = 128  # columns are added in steps of this many
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where the tokens of one ragged forward go, and what they may see.
+
+    Attributes:
+        slots: The contiguous slots taking part; row r of the forward is slot slots.start + r.
+        columns: int64 [rows, q]; column (= position) of each token, padding included.
+        counts: Tokens of each row that are real; the others are padding on the right.
+        length: Columns to read: the largest length after the write.
+        extent: Columns to hold: padding may write past `length`.
+        mask: Additive float mask [rows, 1, q, length]; None where every column is visible.
+        last: int64 [rows]; index of each row's last real token in the flattened [rows * q].
+    """
+
+    slots: slice
+    columns: Tensor
+    counts: tuple[int, ...]
+    length: int
+    extent: int
+    mask: Tensor | None
+    last: Tensor
+
+    def dense_mask(self, dtype: torch.dtype, sliding: int | None = None) -> Tensor:
+        """The mask [rows, 1, q, length] written out; `sliding` hides all but the last columns."""
+        key = torch.arange(self.length, device=self.columns.device)
+        query = self.columns[:, :, None]
+        hidden = key > query
+        if sliding is not None:
+            hidden = hidden | (key <= query - sliding)
+        return additive(hidden, dtype)[:, None]
+
+
+def additive(hidden: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where `hidden` is False and the lowest finite number where it is True (-inf makes NaN)."""
+    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(
+        hidden, torch.finfo(dtype).min
+    )
+
+
+class SlotLayer:
+    """Keys and values of one layer, float [slots, kv_heads, capacity, head_dim], zero at first.
+
+    Zero and not empty: a masked column still takes part in 0 * value, which NaN would poison.
+    """
+
+    def __init__(self, num_slots: int) -> None:
+        self.num_slots = num_slots
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+
+    def update(self, keys: Tensor, values: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+        """Write [rows, kv_heads, q, head_dim] at the window's columns; give all that is visible.
+
+        Returns:
+            Keys and values, views [rows, kv_heads, window.length, head_dim].
+        """
+        own_keys, own_values = self._reserve(keys, window.extent)
+        _write(own_keys[window.slots], keys, window)
+        _write(own_values[window.slots], values, window)
+        return (
+            own_keys[window.slots, :, : window.length],
+            own_values[window.slots, :, : window.length],
+        )
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` columns of slot `source` over slot `target`."""
+        for tensor in (self.keys, self.values):
+            if tensor is not None:
+                tensor[target, :, :length] = tensor[source, :, :length]
+
+    def _reserve(self, like: Tensor, columns: int) -> tuple[Tensor, Tensor]:
+        held = 0 if self.keys is None else self.keys.shape[2]
+        if self.keys is None or self.values is None or held < columns:
+            capacity = -(-max(columns, held * 3 // 2) // _GROWTH) * _GROWTH
+            shape = (self.num_slots, like.shape[1], capacity, like.shape[3])
+            grown = like.new_zeros(shape), like.new_zeros(shape)
+            if self.keys is not None and self.values is not None:
+                grown[0][:, :, :held] = self.keys
+                grown[1][:, :, :held] = self.values
+            self.keys, self.values = grown
+        return self.keys, self.values
+
+
+def _write(target: Tensor, new: Tensor, window: Window) -> None:
+    """target [rows, heads, capacity, dim] <- new [rows, heads, q, dim] at window.columns."""
+    if target.shape[0] == 1:
+        start = window.length - window.counts[0]
+        target[:, :, start : start + new.shape[2]] = new
+    else:
+        rows = torch.arange(target.shape[0], device=new.device)[:, None]
+        target[rows, :, window.columns] = new.transpose(1, 2)  # [rows, q, heads, dim]
+
+
+class SlotCache:
+    """The slots of one loop: a length per slot and a SlotLayer per model layer."""
+
+    def __init__(self, num_layers: int, num_slots: int) -> None:
+        self.num_slots = num_slots
+        self.lengths = [0] * num_slots
+        self.layers = [SlotLayer(num_slots) for _ in range(num_layers)]
+
+    def window(
+        self, first: int, counts: list[int], *, device: torch.device, dtype: torch.dtype
+    ) -> Window:
+        """Plan a forward of counts[r] new tokens for slot first + r. Changes nothing."""
+        rows, width = len(counts), max(counts)
+        starts = self.lengths[first : first + rows]
+        length = max(start + count for start, count in zip(starts, counts, strict=True))
+        columns = torch.tensor(starts)[:, None] + torch.arange(width)
+        last = torch.tensor([r * width + count - 1 for r, count in enumerate(counts)])
+        mask = None
+        if width > 1 or min(starts) + 1 < length:
+            mask = additive(torch.arange(length) > columns[:, :, None], dtype)[:, None].to(device)
+        return Window(
+            slots=slice(first, first + rows),
+            columns=columns.to(device),
+            counts=tuple(counts),
+            length=length,
+            extent=max(starts) + width,
+            mask=mask,
+            last=last.to(device),
+        )
+
+    def commit(self, window: Window) -> None:
+        """Count the tokens of a finished forward as held."""
+        for slot, count in enumerate(window.counts, window.slots.start):
+            self.lengths[slot] += count
+
+    def rollback(self, slot: int, num_tokens: int) -> None:
+        """Forget the last `num_tokens` tokens of a slot, exactly."""
+        if not 0 <= num_tokens <= self.lengths[slot]:
+            raise ValueError(f"slot {slot} holds {self.lengths[slot]} tokens, not {num_tokens}")
+        self.lengths[slot] -= num_tokens
+
+    @torch.inference_mode()  # keys and values were made under it
+    def move(self, source: int, target: int) -> None:
+        """Move a row to another slot; `source` is free afterwards."""
+        for layer in self.layers:
+            layer.move(source, target, self.lengths[source])
+        self.lengths[target], self.lengths[source] = self.lengths[source], 0

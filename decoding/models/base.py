@@ -1,0 +1,68 @@
+"""A causal LM as the loop sees it: forward over slots, head on chosen rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from tether.decoding.cache import SlotCache, Window
+
+if TYPE_CHECKING:
+    from tether.grammars.vocabulary import Vocabulary
+
+
+class Network(Protocol):
+    """The numbers of a model: what `lean.py` and `huggingface.py` implement.
+
+    Attributes:
+        num_layers: Layers that keep keys and values.
+        head_size: Rows of the LM head; at least the vocabulary's size.
+        max_positions: The longest sequence the positions allow.
+    """
+
+    num_layers: int
+    head_size: int
+    max_positions: int
+    device: torch.device
+    dtype: torch.dtype
+
+    def forward(self, tokens: Tensor, cache: SlotCache, window: Window) -> Tensor:
+        """Run int64 [rows, q] through the layers, writing keys and values into the cache.
+
+        Returns:
+            Final hidden states of each row's last real token, [rows, width].
+        """
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits [rows, head_size] of hidden states [rows, width]."""
+
+    def exact(self) -> Network:
+        """The same network in float64, to decide near-ties; made once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with its vocabulary and the files it came from.
+
+    Attributes:
+        name: What the user called it.
+        fingerprint: SHA-256 over config, tokenizer and weight headers; part of a batch's identity.
+        end_ids: Tokens that end free text (the vocabulary's end token and the config's others).
+        chat_template: The Jinja text of the checkpoint, or None.
+        special_tokens: The named special tokens that templates refer to.
+        description: Facts for people: parameters, backend, dtype, device.
+    """
+
+    name: str
+    directory: Path
+    network: Network
+    vocabulary: Vocabulary
+    fingerprint: str
+    end_ids: frozenset[int]
+    chat_template: str | None
+    special_tokens: dict[str, str] = field(default_factory=dict)
+    description: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,149 @@
+"""Any causal LM of the library behind our Network. The only importer of transformers.
+
+The library's model runs its own forward; keys and values go to our slots through a `Cache` whose
+`update` writes each row at its own columns. Positions and an additive float 4-D mask are always
+given: a boolean 4-D mask is silently wrong under eager attention.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.cache_utils import Cache
+from transformers.utils import logging
+
+from tether.decoding.cache import SlotCache, SlotLayer, Window
+from tether.errors import ModelError
+
+_ATTENTION_KINDS = frozenset({"full_attention", "sliding_attention"})
+
+
+class _WindowCache(Cache):  # type: ignore[misc]  # the library is untyped here
+    """The library's cache protocol over the slots of one forward."""
+
+    def __init__(self, cache: SlotCache, window: Window) -> None:
+        super().__init__(layers=[])
+        self._slot_layers, self._window = cache.layers, window
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        layer: SlotLayer = self._slot_layers[layer_idx]
+        return layer.update(key_states, value_states, self._window)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return self._window.length - max(self._window.counts)
+
+
+class HuggingFaceNetwork:
+    """See `tether.decoding.models.base.Network`."""
+
+    def __init__(self, model: Any, *, compile: bool = False) -> None:  # noqa: A002
+        self._model = model.eval()
+        self._base = torch.compile(model.base_model, dynamic=True) if compile else model.base_model
+        config = model.config.get_text_config()
+        self._sliding, self._mixed = _sliding_window(config)
+        self.num_layers: int = config.num_hidden_layers
+        self.head_size: int = model.get_output_embeddings().weight.shape[0]
+        self.max_positions: int = getattr(config, "max_position_embeddings", None) or 1 << 30
+        self.device: torch.device = model.device
+        self.dtype: torch.dtype = model.dtype
+        self._plain_head = self._head_is_plain()
+        self._exact: HuggingFaceNetwork | None = None
+
+    @classmethod
+    def load(
+        cls, directory: Path, *, device: torch.device, dtype: torch.dtype, compile: bool  # noqa: A002
+    ) -> HuggingFaceNetwork:
+        """Load a checkpoint directory: safetensors only, no remote code, no network."""
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()  # stderr is for our own words
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            config = AutoConfig.from_pretrained(directory, **options)
+            _refuse_recurrent(config.get_text_config())
+            model = AutoModelForCausalLM.from_pretrained(
+                directory, config=config, dtype=dtype, use_safetensors=True, **options
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"transformers cannot load the model in {directory}: {error}",
+                hint="Give a directory with config.json, *.safetensors and tokenizer.json.",
+            ) from error
+        return cls(model.to(device), compile=compile)
+
+    @torch.inference_mode()
+    def forward(self, tokens: Tensor, cache: SlotCache, window: Window) -> Tensor:
+        """See Network.forward. Where the head is not plain, the states are already logits."""
+        inputs = {
+            "input_ids": tokens,
+            "attention_mask": self._masks(window),
+            # Padding may point past the last position of a learned table.
+            "position_ids": window.columns.clamp(max=self.max_positions - 1),
+            "past_key_values": _WindowCache(cache, window),
+            "use_cache": True,
+        }
+        if self._plain_head:
+            states = self._base(**inputs).last_hidden_state
+        else:
+            states = self._model(**inputs).logits
+        return states.reshape(-1, states.shape[-1])[window.last]
+
+    @torch.inference_mode()
+    def head(self, hidden: Tensor) -> Tensor:
+        """See Network.head."""
+        if not self._plain_head:
+            return hidden
+        logits: Tensor = self._model.get_output_embeddings()(hidden)
+        return logits
+
+    def exact(self) -> HuggingFaceNetwork:
+        """See Network.exact."""
+        if self.dtype == torch.float64:
+            return self
+        if self._exact is None:
+            self._exact = HuggingFaceNetwork(copy.deepcopy(self._model).double())
+        return self._exact
+
+    def _masks(self, window: Window) -> Tensor | dict[str, Tensor]:
+        """One additive mask for all layers, or one a kind where the config mixes kinds."""
+        if self._sliding is None:
+            return window.dense_mask(self.dtype)
+        sliding = window.dense_mask(self.dtype, self._sliding)
+        if not self._mixed:
+            return sliding
+        full = window.dense_mask(self.dtype)
+        return {"full_attention": full, "sliding_attention": sliding}
+
+    @torch.inference_mode()
+    def _head_is_plain(self) -> bool:
+        """Whether logits are head(last hidden state); soft caps and scales make it False."""
+        tokens = torch.tensor([[0, 1, 2]], device=self.device)
+        whole = self._model(input_ids=tokens, use_cache=False).logits
+        hidden = self._model.base_model(input_ids=tokens, use_cache=False).last_hidden_state
+        if hidden.shape[-1] != self._model.get_output_embeddings().weight.shape[1]:
+            return False
+        return torch.allclose(self._model.get_output_embeddings()(hidden), whole, atol=1e-3)
+
+
+def _sliding_window(config: Any) -> tuple[int | None, bool]:
+    """The width of sliding layers, if any, and whether masks are given by kind of layer."""
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None:
+        return (config.sliding_window, True) if "sliding_attention" in kinds else (None, False)
+    return getattr(config, "sliding_window", None), False
+
+
+def _refuse_recurrent(config: Any) -> None:
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if kinds - _ATTENTION_KINDS:
+        raise ModelError(
+            f"Layers of kind {', '.join(sorted(kinds - _ATTENTION_KINDS))} keep a state that "
+            "cannot be rolled back.",
+            hint="Choose a model whose layers are full or sliding-window attention.",
+        )

@@ -1,0 +1,211 @@
+"""Llama, Mistral, Qwen2 and Qwen3 shaped networks in plain torch, without the library's imports.
+
+Reads the same checkpoints; logits agree with transformers within 1e-4 (tests hold it). Only real
+tokens of a ragged forward are computed: the linear layers work on a flat [tokens, width], and
+padding exists inside attention alone. Everything this file does not know (other architectures,
+other rotary scalings, sliding windows, quantised weights) goes through `huggingface.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tether.decoding.cache import SlotCache, Window
+
+FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+
+
+def supports(config: dict[str, Any]) -> bool:
+    """Whether config.json describes a network that this file computes exactly."""
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    return (
+        config.get("model_type") in FAMILIES
+        and rope.get("rope_type", rope.get("type", "default")) == "default"
+        and rope.get("partial_rotary_factor", 1.0) == 1.0
+        and config.get("hidden_act", "silu") == "silu"
+        and not config.get("quantization_config")
+        and not _slides(config)
+    )
+
+
+def _slides(config: dict[str, Any]) -> bool:
+    kinds = config.get("layer_types")
+    if kinds is not None:
+        return any(kind != "full_attention" for kind in kinds)
+    if config.get("model_type") == "mistral":
+        return config.get("sliding_window") is not None
+    return bool(config.get("use_sliding_window"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Weights of one block; qkv and gate_up are the checkpoint's matrices stacked by rows."""
+
+    attention_norm: Tensor
+    qkv: Tensor
+    qkv_bias: Tensor | None
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    out: Tensor
+    out_bias: Tensor | None
+    mlp_norm: Tensor
+    gate_up: Tensor
+    gate_up_bias: Tensor | None
+    down: Tensor
+    down_bias: Tensor | None
+
+
+class LeanNetwork:
+    """See `tether.decoding.models.base.Network`."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        weights: dict[str, Tensor],
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._config, self._weights = config, weights
+        self.device, self.dtype = device, dtype
+        self.num_layers: int = config["num_hidden_layers"]
+        self.max_positions: int = config["max_position_embeddings"]
+        self._heads: int = config["num_attention_heads"]
+        self._kv_heads: int = config.get("num_key_value_heads") or self._heads
+        self._head_dim: int = config.get("head_dim") or config["hidden_size"] // self._heads
+        self._eps: float = config.get("rms_norm_eps", 1e-6)
+        self._embedding = self._get("model.embed_tokens.weight")
+        tied = config.get("tie_word_embeddings", False) or "lm_head.weight" not in weights
+        self._head = self._embedding if tied else self._get("lm_head.weight")
+        self.head_size = self._head.shape[0]
+        self._norm = self._get("model.norm.weight")
+        self._layers = [self._layer(index) for index in range(self.num_layers)]
+        self._cos, self._sin = self._rotary_tables()
+        self._exact: LeanNetwork | None = None
+
+    @torch.inference_mode()
+    def forward(self, tokens: Tensor, cache: SlotCache, window: Window) -> Tensor:
+        """See Network.forward."""
+        rows, width = tokens.shape
+        real = _real_tokens(window, width)  # None where nothing is padding
+        flat = tokens.reshape(-1) if real is None else tokens.reshape(-1)[real]
+        columns = window.columns.reshape(-1)
+        columns = columns if real is None else columns[real]
+        rotary = self._cos[columns], self._sin[columns]  # each [tokens, 1, head_dim]
+        hidden = F.embedding(flat, self._embedding)  # [tokens, width]
+        for layer, held in zip(self._layers, cache.layers, strict=True):
+            normed = F.rms_norm(hidden, (hidden.shape[1],), layer.attention_norm, self._eps)
+            query, key, value = self._project(layer, normed, rotary)
+            query, key, value = (_pad(t, real, rows, width) for t in (query, key, value))
+            keys, values = held.update(key, value, window)
+            seen = self._attend(query, keys, values, window.mask)  # [rows * width, heads * dim]
+            seen = seen if real is None else seen[real]
+            hidden = hidden + F.linear(seen, layer.out, layer.out_bias)
+            normed = F.rms_norm(hidden, (hidden.shape[1],), layer.mlp_norm, self._eps)
+            gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
+            hidden = hidden + F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
+        last = hidden[_last_real(window)] if real is not None else hidden[window.last]
+        return F.rms_norm(last, (last.shape[1],), self._norm, self._eps)
+
+    @torch.inference_mode()
+    def head(self, hidden: Tensor) -> Tensor:
+        """See Network.head."""
+        return F.linear(hidden, self._head)
+
+    def exact(self) -> LeanNetwork:
+        """See Network.exact."""
+        if self.dtype == torch.float64:
+            return self
+        if self._exact is None:
+            self._exact = LeanNetwork(
+                self._config, self._weights, device=self.device, dtype=torch.float64
+            )
+        return self._exact
+
+    def _project(
+        self, layer: _Layer, normed: Tensor, rotary: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """[tokens, width] -> rotated query, rotated key, value; each [tokens, heads, head_dim]."""
+        qkv = F.linear(normed, layer.qkv, layer.qkv_bias).view(normed.shape[0], -1, self._head_dim)
+        rotated, value = qkv.split((self._heads + self._kv_heads, self._kv_heads), dim=1)
+        if layer.query_norm is not None and layer.key_norm is not None:
+            query, key = rotated.split((self._heads, self._kv_heads), dim=1)
+            query = F.rms_norm(query, (self._head_dim,), layer.query_norm, self._eps)
+            key = F.rms_norm(key, (self._head_dim,), layer.key_norm, self._eps)
+            rotated = torch.cat((query, key), dim=1)
+        cos, sin = rotary
+        low, high = rotated.chunk(2, dim=2)
+        rotated = rotated * cos + torch.cat((-high, low), dim=2) * sin
+        query, key = rotated.split((self._heads, self._kv_heads), dim=1)
+        return query, key, value
+
+    def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """[rows, heads, q, dim] against [rows, kv_heads, length, dim] -> [rows * q, heads * dim]."""
+        grouped = self._heads != self._kv_heads
+        seen = F.scaled_dot_product_attention(query, keys, values, mask, enable_gqa=grouped)
+        return seen.transpose(1, 2).reshape(-1, self._heads * self._head_dim)
+
+    def _get(self, name: str) -> Tensor:
+        return self._weights[name].to(device=self.device, dtype=self.dtype)
+
+    def _maybe(self, *names: str) -> Tensor | None:
+        if names[0] not in self._weights:
+            return None
+        return torch.cat([self._get(name) for name in names])
+
+    def _layer(self, index: int) -> _Layer:
+        at = f"model.layers.{index}."
+        qkv = [f"{at}self_attn.{part}_proj" for part in "qkv"]
+        up = [f"{at}mlp.{part}_proj" for part in ("gate", "up")]
+        return _Layer(
+            attention_norm=self._get(f"{at}input_layernorm.weight"),
+            qkv=torch.cat([self._get(f"{name}.weight") for name in qkv]),
+            qkv_bias=self._maybe(*(f"{name}.bias" for name in qkv)),
+            query_norm=self._maybe(f"{at}self_attn.q_norm.weight"),
+            key_norm=self._maybe(f"{at}self_attn.k_norm.weight"),
+            out=self._get(f"{at}self_attn.o_proj.weight"),
+            out_bias=self._maybe(f"{at}self_attn.o_proj.bias"),
+            mlp_norm=self._get(f"{at}post_attention_layernorm.weight"),
+            gate_up=torch.cat([self._get(f"{name}.weight") for name in up]),
+            gate_up_bias=self._maybe(*(f"{name}.bias" for name in up)),
+            down=self._get(f"{at}mlp.down_proj.weight"),
+            down_bias=self._maybe(f"{at}mlp.down_proj.bias"),
+        )
+
+    def _rotary_tables(self) -> tuple[Tensor, Tensor]:
+        """Cosines and sines, [max_positions, 1, head_dim], computed in float32 as the library does."""
+        rope = self._config.get("rope_parameters") or {}
+        theta = rope.get("rope_theta") or self._config.get("rope_theta") or 10_000.0
+        exponent = torch.arange(0, self._head_dim, 2, dtype=torch.float32) / self._head_dim
+        angles = torch.arange(self.max_positions)[:, None].float() / theta**exponent
+        angles = torch.cat((angles, angles), dim=1)[:, None, :]
+        to = {"device": self.device, "dtype": self.dtype}
+        return angles.cos().to(**to), angles.sin().to(**to)
+
+
+def _real_tokens(window: Window, width: int) -> Tensor | None:
+    """Indices of the real tokens in the flattened [rows * width]; None where all are real."""
+    if min(window.counts) == width:
+        return None
+    indices = [r * width + i for r, count in enumerate(window.counts) for i in range(count)]
+    return torch.tensor(indices, device=window.columns.device)
+
+
+def _last_real(window: Window) -> Tensor:
+    """Index of each row's last token among the real tokens alone, [rows]."""
+    counts = torch.tensor(window.counts, device=window.columns.device)
+    return counts.cumsum(0) - 1
+
+
+def _pad(tensor: Tensor, real: Tensor | None, rows: int, width: int) -> Tensor:
+    """[tokens, heads, dim] -> [rows, heads, width, dim], zeros where there is no token."""
+    if real is not None:
+        padded = tensor.new_zeros((rows * width, *tensor.shape[1:]))
+        padded[real] = tensor
+        tensor = padded
+    return tensor.view(rows, width, *tensor.shape[1:]).transpose(1, 2)

@@ -1,0 +1,107 @@
+"""What one row asks for and what it gets back. Data only: no tensors, no torch import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tether.grammars.constraint import Constraint
+from tether.types import FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is chosen once the mask is applied. temperature 0 is greedy.
+
+    Attributes:
+        temperature: Divides the scores; 0 means the arg max (ties: lowest token id).
+        top_k: Keep the k best tokens; 0 keeps all.
+        top_p: Keep the smallest set of best tokens whose mass reaches top_p; 1 keeps all.
+        min_p: Keep tokens of at least min_p times the best probability; 0 keeps all.
+        repetition_penalty: Multiplies the (negative) scores of seen tokens; 1 is off. Scores are
+            log-probabilities, so a shift of the logits changes nothing.
+        logit_bias: Added to the score of a token id, before the penalty.
+        order: "hf" truncates after temperature, "llamacpp" before it.
+        seed: With the row's key and the position, the whole source of randomness.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    order: Literal["hf", "llamacpp"] = "hf"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One row to decode.
+
+    Attributes:
+        key: Names the row; with the seed it keys the noise, so a row draws the same tokens alone,
+            in any batch and after a resume.
+        prompt: Token ids of the whole prompt, not empty.
+        constraint: What may be said; None is free text that ends at an end-of-text token.
+        sampling: How tokens are chosen.
+        max_tokens: The most output tokens, forced ones and thinking included.
+        think: Text that ends a free reasoning preamble; None for no preamble.
+        stop: Texts that end free text (constraint None) where they appear; not part of the output.
+    """
+
+    key: str
+    prompt: tuple[int, ...]
+    constraint: Constraint | None = None
+    sampling: Sampling = Sampling()
+    max_tokens: int = 512
+    think: str | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowStats:
+    """Counts of one row. Times are wall seconds since the row got its slot."""
+
+    prompt_tokens: int
+    output_tokens: int
+    forced_tokens: int
+    thought_tokens: int
+    forwards: int
+    first_token_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a request.
+
+    Attributes:
+        key: The request's key.
+        text: The payload. Complete and valid only where `finish` is "stop".
+        thought: The reasoning preamble, without its delimiter; empty without `think`.
+        tokens: Output token ids, the end token left out.
+        finish: Why the row ended.
+        message: For people, where finish is not "stop".
+        stats: Counts and times.
+    """
+
+    key: str
+    text: str
+    thought: str
+    tokens: tuple[int, ...]
+    finish: FinishReason
+    message: str
+    stats: RowStats
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """New text of a row while it is being decoded, for `--stream`."""
+
+    key: str
+    kind: Literal["text", "thought"]
+    text: str
+    tokens: tuple[int, ...]
+    forced: int

@@ -1,0 +1,200 @@
+"""One row being decoded: what it has said, where it stands, when it ends. No tensors."""
+
+from __future__ import annotations
+
+import codecs
+import time
+
+from tether.decoding.noise import row_state
+from tether.decoding.request import Delta, Request, Result, RowStats
+from tether.errors import DeadEnd, LimitReached, TetherError
+from tether.grammars.constraint import Mask, Matcher
+from tether.grammars.vocabulary import Vocabulary
+from tether.types import FinishReason
+
+_REASONS: dict[type[TetherError], FinishReason] = {DeadEnd: "dead_end", LimitReached: "limit"}
+
+
+class Row:
+    """The state of one request in the loop.
+
+    Attributes:
+        context: Every token so far, prompt and output.
+        pending: Tail of the context that the network has not seen yet; never empty while running.
+        finish: Why the row ended; None while it runs.
+    """
+
+    def __init__(self, request: Request, vocabulary: Vocabulary, end_ids: frozenset[int]) -> None:
+        self.request = request
+        self.context = list(request.prompt)
+        self.pending = list(request.prompt)
+        self.finish: FinishReason | None = None
+        self._vocabulary, self._end_ids = vocabulary, end_ids
+        self._matcher: Matcher | None = None
+        self._thought = bytearray()
+        self._text = bytearray()
+        self._thinking = request.think is not None
+        self._answer_from = len(request.prompt)
+        self._num_forced = self._num_forwards = self._num_thought = 0
+        self._message = ""
+        self._started, self._first_token_s = time.perf_counter(), 0.0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._sent = 0
+        if not self._thinking:
+            self._guard(self._begin_answer)
+
+    @property
+    def num_output(self) -> int:
+        """Output tokens so far: sampled and forced, thinking included."""
+        return len(self.context) - len(self.request.prompt)
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the next token goes through the constraint."""
+        return self._matcher is not None
+
+    def fill_mask(self, out: Mask) -> None:
+        """Write the mask of the next token; a dead end ends the row and allows all."""
+        matcher = self._matcher
+        if matcher is not None:
+            self._guard(lambda: matcher.fill_mask(out))
+
+    def noise_state(self) -> int:
+        """The key of the next token's noise: the position counts output tokens."""
+        return row_state(self.request.sampling.seed, self.request.key, self.num_output)
+
+    def forwarded(self) -> None:
+        """The network has seen all pending tokens."""
+        self.pending.clear()
+        self._num_forwards += 1
+
+    def take(self, token: int) -> None:
+        """Append a chosen token and whatever it forces; may end the row."""
+        if not self._first_token_s:
+            self._first_token_s = time.perf_counter() - self._started
+        self._guard(lambda: self._take(token))
+        if self.finish is None and self.num_output >= self.request.max_tokens:
+            self._stop("limit", f"The limit of {self.request.max_tokens} tokens came first.")
+
+    def fail(self, error: TetherError) -> None:
+        """End the row with an error of its own; other rows go on."""
+        self._stop(_REASONS.get(type(error), "error"), str(error))
+
+    def delta(self) -> Delta | None:
+        """The text that is new since the last call; whole characters only."""
+        kind = "thought" if self._thinking else "text"
+        source = self._thought if self._thinking else self._text
+        settled = max(self._sent, len(source) - self._held_back())
+        fresh = bytes(source[self._sent : settled])
+        self._sent = settled
+        text = self._decoder.decode(fresh, final=self.finish is not None)
+        return Delta(self.request.key, kind, text, (), 0) if text else None
+
+    def result(self) -> Result:
+        """What became of the request; call once `finish` is set."""
+        assert self.finish is not None, "a running row has no result"
+        answer = self.context[self._answer_from :]
+        return Result(
+            key=self.request.key,
+            text=self._text.decode("utf-8", "replace"),
+            thought=self._thought.decode("utf-8", "replace").strip(),
+            tokens=tuple(answer),
+            finish=self.finish,
+            message=self._message,
+            stats=RowStats(
+                prompt_tokens=len(self.request.prompt),
+                output_tokens=self.num_output,
+                forced_tokens=self._num_forced,
+                thought_tokens=self._num_thought,
+                forwards=self._num_forwards,
+                first_token_s=self._first_token_s,
+                total_s=time.perf_counter() - self._started,
+            ),
+        )
+
+    def _held_back(self) -> int:
+        """Bytes at the end that may yet turn out to be part of a stop text or the delimiter."""
+        if self.finish is not None:
+            return 0
+        ends = [self.request.think or ""] if self._thinking else list(self.request.stop)
+        return max((len(text.encode()) for text in ends), default=0)
+
+    def _take(self, token: int) -> None:
+        if self._thinking:
+            self._think(token)
+        elif self._matcher is not None:
+            self._constrain(self._matcher, token)
+        else:
+            self._say(token)
+
+    def _constrain(self, matcher: Matcher, token: int) -> None:
+        if token == self._vocabulary.eos_id:
+            self._stop("stop")
+            return
+        matcher.advance(token)
+        self._append(token)
+        self._force(matcher)
+
+    def _force(self, matcher: Matcher) -> None:
+        """Append forced tokens while the budget lasts; end where nothing else can follow."""
+        for token in matcher.forced()[: self.request.max_tokens - self.num_output]:
+            matcher.advance(token)
+            self._append(token)
+            self._num_forced += 1
+        if matcher.ended:
+            self._stop("stop")
+
+    def _say(self, token: int) -> None:
+        if token in self._end_ids:
+            self._stop("stop")
+            return
+        self._append(token)
+        for stop in self.request.stop:
+            # Only the newest bytes can complete a stop text that was not there before.
+            newest = len(self._vocabulary.tokens[token]) + len(stop.encode())
+            at = self._text.find(stop.encode(), max(0, len(self._text) - newest))
+            if at >= 0:
+                del self._text[at:]
+                self._stop("stop")
+
+    def _think(self, token: int) -> None:
+        """Free text up to the delimiter, an end token or half of the budget."""
+        delimiter = (self.request.think or "").encode()
+        if token not in self._end_ids:
+            self._append(token)
+            self._num_thought += 1
+        at = self._thought.find(delimiter)
+        spent = self._num_thought * 2 >= self.request.max_tokens
+        if at < 0 and token not in self._end_ids and not spent:
+            return
+        if at < 0:  # the model did not close its thought: close it, so that it sees the change
+            for forced in self._vocabulary.encode(delimiter.decode()):
+                self._append(forced)
+                self._num_forced += 1
+            at = self._thought.find(delimiter)
+        del self._thought[at if at >= 0 else len(self._thought) :]
+        self._thinking, self._sent = False, 0
+        self._answer_from = len(self.context)
+        self._begin_answer()
+
+    def _begin_answer(self) -> None:
+        if self.request.constraint is not None:
+            self._matcher = self.request.constraint.start()
+            self._force(self._matcher)
+
+    def _append(self, token: int) -> None:
+        self.context.append(token)
+        self.pending.append(token)
+        target = self._thought if self._thinking else self._text
+        if token not in self._vocabulary.special_ids:
+            target += self._vocabulary.tokens[token]
+
+    def _stop(self, reason: FinishReason, message: str = "") -> None:
+        if self.finish is None:
+            self.finish, self._message = reason, message
+
+    def _guard(self, action: object) -> None:
+        try:
+            action()  # type: ignore[operator]
+        except TetherError as error:
+            self.fail(error)

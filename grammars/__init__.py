@@ -1,0 +1,44 @@
+"""What may be said: text -> constraint -> mask. Knows tokens as bytes; knows no model and no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tether.grammars.constraint import All, Constraint, Matcher
+    from tether.grammars.engine import choices, gbnf, lark, regex
+    from tether.grammars.json_schema import json_schema
+    from tether.grammars.vocabulary import Vocabulary
+
+_HOMES = {
+    "All": "constraint",
+    "Constraint": "constraint",
+    "Matcher": "constraint",
+    "Vocabulary": "vocabulary",
+    "choices": "engine",
+    "gbnf": "engine",
+    "json_schema": "json_schema",
+    "lark": "engine",
+    "regex": "engine",
+}
+
+__all__ = [
+    "All",
+    "Constraint",
+    "Matcher",
+    "Vocabulary",
+    "choices",
+    "gbnf",
+    "json_schema",
+    "lark",
+    "regex",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that `import tether.grammars` costs nothing."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,114 @@
+"""The contract between what may be said and how it is said: Constraint, Matcher and All.
+
+Knows masks as packed bits and tokens as integers; does not know any grammar, engine or model.
+The laws at the end of the Matcher docstring are executable: see `tether.grammars.laws`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tether.grammars.vocabulary import Vocabulary
+
+Mask = npt.NDArray[np.int32]
+"""Packed bits, int32 [ceil(vocab/32)]: bit t % 32 of word t // 32 is token t."""
+
+
+class Matcher(ABC):
+    """The state of one row under a constraint.
+
+    The end-of-text token counts as a token: its mask bit is set exactly where `can_end` holds,
+    and advancing it ends the matcher (`ended`), after which the mask is the end token alone.
+
+    Laws, for every state reachable by allowed tokens:
+      - mask = {t : prefix_length([t]) == 1}, and it is never empty;
+      - rollback(n) after n advances is the identity on mask, forced and can_end;
+      - each forced token is in the mask of its state;
+      - fork() is independent of its origin.
+    """
+
+    vocabulary: Vocabulary
+
+    @abstractmethod
+    def fill_mask(self, out: Mask) -> None:
+        """Write the tokens that keep the text completable into `out`, int32 [words], in place.
+
+        Raises:
+            DeadEnd: No token is allowed.
+        """
+
+    @abstractmethod
+    def advance(self, token: int) -> None:
+        """Append one token. `InternalError` if the mask does not hold it."""
+
+    @abstractmethod
+    def rollback(self, num_tokens: int) -> None:
+        """Take back the last `num_tokens` advances; the exact inverse of `advance`."""
+
+    @abstractmethod
+    def prefix_length(self, tokens: Sequence[int]) -> int:
+        """How many of `tokens` could be advanced from here. Changes nothing."""
+
+    @abstractmethod
+    def forced(self) -> list[int]:
+        """The canonical tokens of the only possible continuation; empty where there is a choice.
+
+        Never contains the end token. Changes nothing.
+        """
+
+    @property
+    @abstractmethod
+    def can_end(self) -> bool:
+        """Whether the text may stop here."""
+
+    @property
+    @abstractmethod
+    def ended(self) -> bool:
+        """Whether nothing but the end of the text can follow."""
+
+    @property
+    def tokens_to_end(self) -> int:
+        """A lower bound on the tokens still needed, for the budget rule."""
+        return 0 if self.can_end else 1
+
+    @abstractmethod
+    def fork(self) -> Self:
+        """An independent copy of this state."""
+
+    def explain(self, token: int) -> str:
+        """Why `token` is allowed or refused here, in one sentence for people."""
+        text = self.vocabulary.tokens[token].decode("utf-8", "replace")
+        verdict = "allowed" if self.prefix_length([token]) else "refused"
+        return f"Token {token} ({text!r}) is {verdict} here."
+
+
+class Constraint(ABC):
+    """What may be said: compiled once, immutable, shared between threads and rows."""
+
+    vocabulary: Vocabulary
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """A hash of everything that decides the language; equal keys mean equal constraints."""
+
+    @abstractmethod
+    def start(self) -> Matcher:
+        """A matcher at the start of the text."""
+
+    def validate(self, text: str) -> str | None:
+        """Why `text` is not in the language, or None where it is. The last word before stdout."""
+        matcher = self.start()
+        tokens = self.vocabulary.encode(text)
+        accepted = matcher.prefix_length(tokens)
+        if accepted < len(tokens):
+            good = self.vocabulary.decode(tokens[:accepted])
+            return f"The text leaves the grammar after {good!r}."
+        for token in tokens:
+            matcher.advance(token)
+        return None if matcher.can_end else "The text stops before the grammar allows it."

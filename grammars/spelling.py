@@ -1,0 +1,61 @@
+"""Bytes cut into tokens without a tokenizer, and which tokens begin with given bytes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from tether.errors import UsageError
+
+
+class Speller:
+    """Sorted token bytes.
+
+    Args:
+        tokens: Token id -> bytes, not empty; where two ids share their bytes the lower one spells.
+    """
+
+    def __init__(self, tokens: Mapping[int, bytes]) -> None:
+        order = sorted(tokens, key=lambda t: (tokens[t], t))
+        self._bytes = [tokens[t] for t in order]
+        self._ids = np.array(order, dtype=np.int64)
+        self._lookup = {tokens[t]: t for t in sorted(tokens, reverse=True)}
+        self._longest = max(map(len, self._lookup), default=0)
+
+    def spell(self, data: bytes) -> list[int]:
+        """Token ids of `data`, the longest token first at each place.
+
+        Raises:
+            UsageError: No token begins where the text goes on.
+        """
+        result: list[int] = []
+        at = 0
+        while at < len(data):
+            for end in range(min(len(data), at + self._longest), at, -1):
+                token = self._lookup.get(data[at:end])
+                if token is not None:
+                    break
+            else:
+                raise UsageError(
+                    f"No token of the vocabulary covers byte {data[at]:#04x} at offset {at}.",
+                    hint="Use a vocabulary with all 256 single-byte tokens.",
+                )
+            result.append(token)
+            at = end
+        return result
+
+    def longer_than(self, prefix: bytes) -> npt.NDArray[np.int64]:
+        """Ids, int64 [n], of the tokens that begin with `prefix` and go on after it."""
+        first = bisect_left(self._bytes, prefix + b"\x00")
+        after = _successor(prefix)
+        last = len(self._bytes) if after is None else bisect_left(self._bytes, after)
+        return self._ids[first:last]
+
+
+def _successor(prefix: bytes) -> bytes | None:
+    """The least byte string above everything that begins with `prefix`; None where none is."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None

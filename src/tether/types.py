@@ -1,0 +1,16 @@
+"""Small shared words: literals and JSON types that more than one room uses. Imports nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, NewType, TypeAlias
+
+TokenId = NewType("TokenId", int)
+
+JsonScalar: TypeAlias = str | int | float | bool | None
+Json: TypeAlias = "JsonScalar | list[Json] | dict[str, Json]"
+
+FinishReason = Literal["stop", "limit", "dead_end", "cancelled", "error"]
+"""Why a row ended: constraint complete, token limit, no legal token, cancelled, or an error."""
+
+Order = Literal["declared", "any"]
+Whitespace = Literal["compact", "flexible"]
