@@ -44,7 +44,8 @@ def encode(model: Model, prompt: Prompt) -> tuple[int, ...]:
     """
     if not (prompt.text.strip() or prompt.passages):
         raise UsageError("The prompt is empty.", hint="Give a text, @file, or pipe one in.")
-    ids = tuple(model.vocabulary.encode(render(model, prompt), special=True))
+    begin = prompt.raw or model.chat_template is None  # templates write the begin token themselves
+    ids = tuple(model.vocabulary.encode_prompt(render(model, prompt), begin=begin))
     limit = model.network.max_positions
     if len(ids) >= limit:
         raise UsageError(

@@ -1,0 +1,344 @@
+"""The llguidance adapter: grammar text -> constraint -> masks.
+
+Knows llguidance's matcher and its messages. Writes nothing to any log; an error inside the engine
+becomes an error of ours.
+
+Every grammar runs with `no_forcing`, so that a mask holds *all* valid splits of a text into
+tokens; forced tokens are asked for separately and cut canonically (the rule of llguidance's
+docs/fast_forward.md, with the grammar asked about the last four tokens).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from tether.errors import DeadEnd, GrammarError, InternalError, UsageError
+from tether.grammars.constraint import Constraint, Mask, Matcher
+from tether.grammars.findings import Finding
+from tether.grammars.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLParserLimits
+
+ENGINE_OPTIONS = '%llguidance {"no_forcing": true}\n'
+_OPTIONS_LINE = re.compile(r"^[ \t]*%llguidance\b[ \t]*(.*)$", re.MULTILINE)
+_FORCED_BYTES = 512
+"""Forced bytes looked at in one go: a guard against grammars that force for ever."""
+_LOOK_BACK = 4
+"""Forced tokens at the end that a longer allowed token may still swallow."""
+
+
+class EngineMatcher(Matcher):
+    """One row's state in llguidance. The end token never reaches the engine: it is counted here."""
+
+    def __init__(self, vocabulary: Vocabulary, engine: LLMatcher, num_ends: int = 0) -> None:
+        self.vocabulary = vocabulary
+        self._engine = engine
+        self._num_ends = num_ends
+
+    def fill_mask(self, out: Mask) -> None:
+        """Ask llguidance for the mask, straight into `out`."""
+        words = self.vocabulary.num_words
+        if out.dtype != np.int32 or out.shape != (words,) or not out.flags.c_contiguous:
+            raise InternalError(f"A mask must be contiguous int32 [{words}].")
+        if self._num_ends:
+            out[:] = 0
+            _set_bit(out, self.vocabulary.eos_id)
+            return
+        self._engine.unsafe_compute_mask_ptr(out.ctypes.data, out.nbytes)
+        if self._engine.is_error():
+            raise self._failure()
+        if not out.any():
+            raise DeadEnd("No token continues the text.", partial="")
+
+    def advance(self, token: int) -> None:
+        """Consume one token."""
+        if token == self.vocabulary.eos_id:
+            if not self.can_end:
+                raise InternalError("The end token was advanced where the text may not end.")
+            self._num_ends += 1
+        elif self._num_ends or not self._consume([token]):
+            raise InternalError(f"Token {token} was advanced, but the mask does not hold it.")
+
+    def rollback(self, num_tokens: int) -> None:
+        """Take back end tokens first, then the engine's."""
+        ends = min(num_tokens, self._num_ends)
+        if num_tokens - ends and not self._engine.rollback(num_tokens - ends):
+            raise InternalError(f"Cannot take back {num_tokens} tokens.") from self._failure()
+        self._num_ends -= ends
+
+    def prefix_length(self, tokens: Sequence[int]) -> int:
+        """How many tokens could be advanced; end tokens count where the text may end."""
+        end = self.vocabulary.eos_id
+        plain = 0 if self._num_ends else _index(tokens, end)
+        accepted = self._engine.validate_tokens(self._known(tokens[:plain])) if plain else 0
+        if accepted < plain or not self._could_end_after(tokens[:plain]):
+            return accepted
+        while accepted < len(tokens) and tokens[accepted] == end:
+            accepted += 1
+        return accepted
+
+    def forced(self) -> list[int]:
+        """The engine's forced bytes, cut canonically; ends before any token that could differ."""
+        if self.ended:
+            return []
+        data: bytes = self._engine.compute_ff_bytes()[:_FORCED_BYTES]
+        if not data:
+            return []
+        try:
+            tokens = self.vocabulary.encode(_whole_characters(data))
+        except UsageError:  # a byte no token spells: nothing canonical to force
+            return []
+        tokens = tokens[: self._engine.validate_tokens(tokens)]
+        return tokens[: self._unambiguous(tokens)]
+
+    @property
+    def can_end(self) -> bool:
+        """Whether the grammar is complete here."""
+        return self._num_ends > 0 or bool(self._engine.is_accepting())
+
+    @property
+    def ended(self) -> bool:
+        """Whether the grammar is complete and allows nothing more."""
+        if self._num_ends:
+            return True
+        return bool(self._engine.is_stopped() and self._engine.is_accepting())
+
+    def fork(self) -> Self:
+        """A deep copy of the engine's state."""
+        return type(self)(self.vocabulary, self._engine.deep_copy(), self._num_ends)
+
+    def _known(self, tokens: Sequence[int]) -> list[int]:
+        """The leading tokens that are ids at all; llguidance raises on others."""
+        size = self.vocabulary.size
+        wrong = next((i for i, t in enumerate(tokens) if not 0 <= t < size), len(tokens))
+        return list(tokens[:wrong])
+
+    def _consume(self, tokens: Sequence[int]) -> bool:
+        return int(self._engine.try_consume_tokens(self._known(tokens))) == len(tokens)
+
+    def _could_end_after(self, tokens: Sequence[int]) -> bool:
+        """Whether the text could stop after `tokens`, all known to be allowed."""
+        if not tokens:
+            return self.can_end
+        self._consume(tokens)
+        answer = self.can_end
+        self._engine.rollback(len(tokens))
+        return answer
+
+    def _unambiguous(self, tokens: list[int]) -> int:
+        """How many forced tokens no allowed longer token could replace."""
+        mask = np.zeros(self.vocabulary.num_words, dtype=np.int32)
+        for kept in range(max(0, len(tokens) - _LOOK_BACK), len(tokens)):
+            rest = self.vocabulary.decode_bytes(tokens[kept:])
+            rivals = self.vocabulary.speller.longer_than(rest)
+            if not rivals.size:
+                continue
+            self._consume(tokens[:kept])
+            self.fill_mask(mask)
+            if kept:
+                self._engine.rollback(kept)
+            if (mask[rivals >> 5] >> (rivals & 31) & 1).any():
+                return kept
+        return len(tokens)
+
+    def _failure(self) -> DeadEnd | InternalError:
+        reason = self._engine.stop_reason()
+        if reason in ("NoExtension", "NoExtensionBias"):
+            return DeadEnd(
+                "No text satisfies the grammar from here.",
+                hint="Some rule can never be completed; `tether check` names it.",
+            )
+        detail = str(self._engine.get_error()).split("<state>")[0].strip() or reason
+        return InternalError(
+            f"The mask engine stopped: {detail}.",
+            hint="The grammar is too large or too ambiguous for one step; simplify it.",
+        )
+
+
+class EngineConstraint(Constraint):
+    """A grammar compiled by llguidance.
+
+    Args:
+        grammar: Text in llguidance's Lark dialect, its options line included.
+        vocabulary: The tokens.
+        refuse: Turns the engine's message into the error of the language the user wrote.
+    """
+
+    def __init__(
+        self,
+        grammar: str,
+        vocabulary: Vocabulary,
+        refuse: Callable[[str], Exception] | None = None,
+    ) -> None:
+        from llguidance import LLMatcher
+
+        self.vocabulary = vocabulary
+        self.grammar = grammar
+        self._first = LLMatcher(
+            vocabulary.engine_tokenizer(), grammar, log_level=0, limits=engine_limits()
+        )
+        message = str(self._first.get_error())
+        if message:
+            raise (refuse or _plain_refusal)(message)
+
+    @property
+    def key(self) -> str:
+        """Hash of the grammar, the vocabulary and the engine's version."""
+        import llguidance
+
+        parts = (llguidance.__version__, self.vocabulary.key, self.grammar)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def start(self) -> Matcher:
+        """A copy of the compiled state."""
+        return EngineMatcher(self.vocabulary, self._first.deep_copy())
+
+
+def regex(pattern: str, vocab: Vocabulary) -> Constraint:
+    """Texts that match `pattern` from end to end.
+
+    The dialect is Rust's (no look-around, no backreferences); a leading ^ and a trailing $ say
+    what holds anyway.
+
+    Raises:
+        GrammarError: The pattern is wrong, or not regular; with a caret and the cure.
+    """
+    from tether.grammars.lint import regex_findings
+
+    _raise_first_error(regex_findings(pattern))
+    grammar = f"{ENGINE_OPTIONS}start: {regex_terminal(pattern)}\n"
+    return EngineConstraint(grammar, vocab, _refuser("regex", pattern))
+
+
+def choices(options: Sequence[str], vocab: Vocabulary) -> Constraint:
+    """Exactly one of `options`.
+
+    Raises:
+        GrammarError: There is no option.
+    """
+    if isinstance(options, str) or not options:
+        raise GrammarError(
+            "A choice needs at least one option.", hint="Give a list of texts to choose from."
+        )
+    texts = dict.fromkeys(options)
+    for text in texts:
+        if not isinstance(text, str):
+            raise GrammarError(f"The option {text!r} is not a text.", hint="Options are strings.")
+    union = " | ".join(json.dumps(text, ensure_ascii=False) for text in texts)
+    return EngineConstraint(f"{ENGINE_OPTIONS}start: CHOICE\nCHOICE: {union}\n", vocab)
+
+
+def lark(text: str, vocab: Vocabulary) -> Constraint:
+    """Texts of a grammar in llguidance's Lark dialect, from its rule `start`.
+
+    Raises:
+        GrammarError: The grammar is refused; with line, column, caret and cure.
+    """
+    from tether.grammars.lint import lark_findings
+
+    _raise_first_error(lark_findings(text))
+    return EngineConstraint(with_engine_options(text), vocab, _refuser("grammar", text))
+
+
+def gbnf(text: str, vocab: Vocabulary) -> Constraint:
+    """Texts of a llama.cpp grammar, from its rule `root`.
+
+    Raises:
+        GrammarError: The grammar is refused; with line, column, caret and cure.
+    """
+    from tether.grammars.gbnf import gbnf_findings, gbnf_to_lark
+
+    _raise_first_error(gbnf_findings(text))
+    grammar = with_engine_options(gbnf_to_lark(text))
+    return EngineConstraint(grammar, vocab, _refuser("grammar", text))
+
+
+def engine_limits() -> LLParserLimits:
+    """Limits above llguidance's defaults: wide unions of real schemas need them."""
+    from llguidance import LLParserLimits
+
+    return LLParserLimits(
+        max_items_in_row=50_000,
+        initial_lexer_fuel=5_000_000,
+        step_lexer_fuel=1_000_000,
+        step_max_items=500_000,
+        max_lexer_states=500_000,
+        max_grammar_size=2_000_000,
+        verbose_errors=False,
+    )
+
+
+def regex_terminal(pattern: str) -> str:
+    """`pattern` as a regex literal of the Lark dialect, its outer anchors left out."""
+    body = pattern.removeprefix("^")
+    if body.endswith("$") and (len(body) - 1 - len(body[:-1].rstrip("\\"))) % 2 == 0:
+        body = body[:-1]
+    body = body.replace("\n", "\\n").replace("\r", "\\r")
+    escaped = re.sub(r"\\.|/", lambda m: "\\/" if m[0] == "/" else m[0], body)
+    return f"/{escaped}/" if escaped else '""'
+
+
+def with_engine_options(text: str) -> str:
+    """`text` with our engine options, merged into its own options line where it has one."""
+    match = _OPTIONS_LINE.search(text)
+    if not match:
+        return ENGINE_OPTIONS + text
+    try:
+        options = {**json.loads(match[1] or "{}"), "no_forcing": True}
+    except (ValueError, TypeError):
+        return text  # the engine names the mistake
+    return f"{text[: match.start()]}%llguidance {json.dumps(options)}{text[match.end() :]}"
+
+
+def _refuser(what: str, text: str) -> Callable[[str], GrammarError]:
+    """Turns a message of llguidance about `text` into ours, its copy of the text left out."""
+
+    def refuse(message: str) -> GrammarError:
+        first = re.sub(r"^(at )?\d+\(\d+\): ", "", message.strip().split("\n")[0])
+        detail = re.search(r"^error: (.*)$", message, re.MULTILINE)
+        reason = (detail[1] if detail else first).rstrip(".")
+        return GrammarError(
+            f"The {what} is refused by the mask engine: {reason}.",
+            hint="`tether check` lists everything it finds.",
+            excerpt=f"  {text}" if "\n" not in text else "",
+        )
+
+    return refuse
+
+
+def _plain_refusal(message: str) -> GrammarError:
+    return GrammarError(f"The grammar is refused by the mask engine: {message.strip()}")
+
+
+def _raise_first_error(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        if finding.level == "error":
+            raise GrammarError(
+                finding.message,
+                hint=finding.hint,
+                pointer=finding.pointer,
+                excerpt=finding.excerpt,
+            )
+
+
+def _index(tokens: Sequence[int], token: int) -> int:
+    return next((i for i, t in enumerate(tokens) if t == token), len(tokens))
+
+
+def _set_bit(out: Mask, token: int) -> None:
+    out.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
+
+
+def _whole_characters(data: bytes) -> str:
+    """The text of `data` up to the first byte that is not whole UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        return data[: error.start].decode()
