@@ -239,7 +239,7 @@ def _exact_logits(network: Network, context: list[int]) -> Tensor:
 
 
 def _settles_ties(model: Model) -> bool:
-    small = model.description.get("parameters", 0) <= _TIE_PARAMETERS
+    small = model.network.num_parameters <= _TIE_PARAMETERS
     return small and model.network.dtype in (torch.float32, torch.float64)
 
 

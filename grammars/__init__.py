@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tether.grammars.constraint import All, Constraint, Matcher
+    from tether.grammars.constraint import Constraint, Matcher
     from tether.grammars.engine import choices, gbnf, lark, regex
     from tether.grammars.json_schema import json_schema
+    from tether.grammars.product import All
     from tether.grammars.vocabulary import Vocabulary
 
 _HOMES = {
-    "All": "constraint",
+    "All": "product",
     "Constraint": "constraint",
     "Matcher": "constraint",
     "Vocabulary": "vocabulary",

@@ -19,9 +19,7 @@ from tether.decoding.builtin.tokenizer import save_tokenizer
 TENSORS, NUMBERS = "state.safetensors", "state.json"
 
 
-def _tensors(
-    model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]
-) -> dict[str, Tensor]:
+def _tensors(model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
     """Weights as `model.NAME`, optimiser tensors as `optimizer.I.NAME.KEY`."""
     tensors = {f"model.{name}": param.data for name, param in model.named_parameters()}
     for i, optimizer in enumerate(optimizers):

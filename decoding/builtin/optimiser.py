@@ -25,7 +25,7 @@ def orthogonal(update: Tensor) -> Tensor:
     """Nearly the orthogonal factor of each matrix: float32 [n, rows, cols], same shape back."""
     a, b, c = COEFFICIENTS
     tall = update.size(-2) > update.size(-1)
-    x = update.mT if tall else update
+    x: Tensor = update.mT if tall else update
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(NEWTON_STEPS):
         gram = x @ x.mT
@@ -66,7 +66,8 @@ class Muon(torch.optim.Optimizer):
 
 def optimisers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers, AdamW for embeddings and norms."""
-    matrices, others = [], []
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
     for name, param in model.named_parameters():
         (matrices if param.ndim == 2 and "embed" not in name else others).append(param)
     adam = torch.optim.AdamW(others, ADAM_RATE, (0.9, 0.98), weight_decay=0.0, fused=True)

@@ -17,6 +17,18 @@ PAD, END = "<|pad|>", "<|end|>"
 SPECIAL = [PAD, END, "<|doc|>", "<|json|>", "<|sparql|>", "<|ask|>", "<|out|>"]
 WORDS = r" ?[a-z]+|[A-Z][a-z]+|[A-Z]|[0-9]|[^\sA-Za-z0-9]+|\s"
 CONTEXT = 1024
+# `fields` is the schema line, `documents` the passages; see tether.decoding.prompt.
+CHAT_TEMPLATE = """\
+{%- set passages = documents | default([], true) | map(attribute="text") | list -%}
+{%- set text = messages[-1]["content"] -%}
+{%- if fields -%}
+<|doc|>{{ (passages + [text]) | select | join("\\n") }}<|json|>{{ fields }}<|out|>
+{%- elif passages -%}
+<|doc|>{{ passages | join("\\n") }}<|ask|>{{ text }}<|out|>
+{%- else -%}
+<|ask|>{{ text }}<|out|>
+{%- endif -%}
+"""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Tokenizer:
@@ -50,6 +62,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         "additional_special_tokens": SPECIAL[2:],
         "model_max_length": CONTEXT,
         "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
 

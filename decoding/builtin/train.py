@@ -24,8 +24,12 @@ from tether.decoding.builtin.checkpoint import export, load_state, save_state
 from tether.decoding.builtin.generator.mix import tokenizer_texts
 from tether.decoding.builtin.generator.wordings import wordings_digest
 from tether.decoding.builtin.optimiser import optimisers, rate, set_rate
-from tether.decoding.builtin.tokenizer import CONTEXT, load_tokenizer, save_tokenizer
-from tether.decoding.builtin.tokenizer import train_tokenizer
+from tether.decoding.builtin.tokenizer import (
+    CONTEXT,
+    load_tokenizer,
+    save_tokenizer,
+    train_tokenizer,
+)
 
 LAYERS, WIDTH, HEADS, HEAD_WIDTH, INNER = 6, 160, 5, 32, 416
 SAVE_EVERY = 2_000_000
@@ -89,7 +93,7 @@ class Run:
         """One step on one batch."""
         set_rate(self.optimizers, rate(self.progress, self.step))
         loss = answer_loss(self.model, batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -160,7 +164,9 @@ def start(out: Path, total: int, seed: int, *, resume: bool) -> Run:
         save_tokenizer(train_tokenizer(tokenizer_texts(random.Random(seed))), out)
     tokenizer = load_tokenizer(out)
     (out / "settings.json").write_text(json.dumps(settings(total, seed), indent=2) + "\n")
-    run = Run(make_model(tokenizer.get_vocab_size()), tokenizer, out, total, random.Random(seed + 1))
+    run = Run(
+        make_model(tokenizer.get_vocab_size()), tokenizer, out, total, random.Random(seed + 1)
+    )
     if resume:
         numbers = load_state(out, run.model, run.optimizers, run.rng)
         run.tokens, run.step, run.cpu = int(numbers["tokens"]), int(numbers["step"]), numbers["cpu"]

@@ -64,6 +64,7 @@ def load(
         special_tokens=_special_tokens(settings),
         description={
             "model_type": config.get("model_type"),
+            "parameters": network.num_parameters,
             "backend": type(network).__name__,
             "device": str(network.device),
             "dtype": str(network.dtype).removeprefix("torch."),

@@ -22,11 +22,13 @@ class Network(Protocol):
         num_layers: Layers that keep keys and values.
         head_size: Rows of the LM head; at least the vocabulary's size.
         max_positions: The longest sequence the positions allow.
+        num_parameters: Numbers in the weights, a tied head counted once.
     """
 
     num_layers: int
     head_size: int
     max_positions: int
+    num_parameters: int
     device: torch.device
     dtype: torch.dtype
 

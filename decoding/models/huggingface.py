@@ -51,6 +51,7 @@ class HuggingFaceNetwork:
         self.num_layers: int = config.num_hidden_layers
         self.head_size: int = model.get_output_embeddings().weight.shape[0]
         self.max_positions: int = getattr(config, "max_position_embeddings", None) or 1 << 30
+        self.num_parameters: int = model.num_parameters()
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
         self._plain_head = self._head_is_plain()

@@ -86,6 +86,7 @@ class LeanNetwork:
         self._norm = self._get("model.norm.weight")
         self._layers = [self._layer(index) for index in range(self.num_layers)]
         self._cos, self._sin = self._rotary_tables()
+        self.num_parameters = sum(weight.numel() for weight in weights.values())
         self._exact: LeanNetwork | None = None
 
     @torch.inference_mode()

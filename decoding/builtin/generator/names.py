@@ -6,13 +6,14 @@ import random
 import zlib
 from collections.abc import Callable
 
-from tether.decoding.builtin.generator import word_lists as words
+from tether.decoding.builtin.generator import word_lists as lists
 from tether.decoding.builtin.generator.example import Side
 
 TEST_MODULUS = 8
-ONSETS = """b br c ch d dr f fl g gr h j k kr l m n p pr qu r s sh st t tr v w z th sk bl cl sl
-gl vr y""".split()
-VOWELS = "a e i o u a e i o ai ea ou ei ie oa".split()
+ONSETS = lists.words("""
+b br c ch d dr f fl g gr h j k kr l m n p pr qu r s sh st t tr v w z th sk bl cl sl gl vr y
+""")
+VOWELS = lists.words("a e i o u a e i o ai ea ou ei ie oa")
 CODAS = ["", "", "", "", "n", "r", "l", "s", "m", "k", "t", "nd", "rt", "x", "ck", "lm", "sk"]
 
 
@@ -39,12 +40,12 @@ def _or_made(rng: random.Random, real: list[str], share: float = 0.4) -> str:
 
 def person(rng: random.Random) -> str:
     """Two words mostly; sometimes one, an initial, or a double surname."""
-    first, last = _or_made(rng, words.FIRST, 0.5), _or_made(rng, words.LAST)
+    first, last = _or_made(rng, lists.FIRST, 0.5), _or_made(rng, lists.LAST)
     roll = rng.random()
     if roll < 0.06:
         return f"{first} {rng.choice('ABCDEFGHJKLMNPRSTW')}. {last}"
     if roll < 0.1:
-        return f"{first} {last}-{_or_made(rng, words.LAST)}"
+        return f"{first} {last}-{_or_made(rng, lists.LAST)}"
     if roll < 0.14:
         return f"{rng.choice(['Dr', 'Dr.', 'Mr', 'Ms', 'Mrs', 'Prof.'])} {last}"
     return f"{first} {last}"
@@ -52,25 +53,25 @@ def person(rng: random.Random) -> str:
 
 def company(rng: random.Random) -> str:
     """A capitalised word with a legal or trade tail, or two founders."""
-    stem = capital(rng) if rng.random() < 0.75 else rng.choice(words.LAST)
+    stem = capital(rng) if rng.random() < 0.75 else rng.choice(lists.LAST)
     roll = rng.random()
     if roll < 0.12:
-        return f"{stem} & {rng.choice(words.LAST)}"
+        return f"{stem} & {rng.choice(lists.LAST)}"
     if roll < 0.3:
-        return f"{stem} {rng.choice(words.THINGS).capitalize()} {rng.choice(words.COMPANY_TAILS)}"
-    return stem if roll < 0.4 else f"{stem} {rng.choice(words.COMPANY_TAILS)}"
+        return f"{stem} {rng.choice(lists.THINGS).capitalize()} {rng.choice(lists.COMPANY_TAILS)}"
+    return stem if roll < 0.4 else f"{stem} {rng.choice(lists.COMPANY_TAILS)}"
 
 
 def city(rng: random.Random) -> str:
     """A real city, an invented one, or one with a place prefix or ending."""
     roll = rng.random()
     if roll < 0.3:
-        return rng.choice(words.CITIES)
+        return rng.choice(lists.CITIES)
     if roll < 0.5:
-        ends = "ville ford burg ton stad ham mouth bridge".split()
+        ends = ["ville", "ford", "burg", "ton", "stad", "ham", "mouth", "bridge"]
         return capital(rng, 1, 2) + rng.choice(ends)
     if roll < 0.6:
-        starts = "New San Port Saint North South Upper Lake".split()
+        starts = ["New", "San", "Port", "Saint", "North", "South", "Upper", "Lake"]
         return f"{rng.choice(starts)} {capital(rng)}"
     return capital(rng)
 
@@ -78,24 +79,24 @@ def city(rng: random.Random) -> str:
 def country(rng: random.Random) -> str:
     """A real country, or an invented one with a country's ending."""
     if rng.random() < 0.25:
-        return rng.choice(words.COUNTRIES)
+        return rng.choice(lists.COUNTRIES)
     return capital(rng, 1, 2) + rng.choice(["ia", "land", "stan", "ora", "avia", "onia", ""])
 
 
 def street(rng: random.Random) -> str:
     """A street address with its house number, before or after the street."""
     number = rng.randint(1, 240)
-    name = rng.choice(words.TREES) if rng.random() < 0.4 else capital(rng)
+    name = rng.choice(lists.TREES) if rng.random() < 0.4 else capital(rng)
     if rng.random() < 0.3:
         return f"{name}{rng.choice(['weg', 'gasse', 'straat', 'platz'])} {number}"
-    return f"{number} {name} {rng.choice(words.STREETS)}"
+    return f"{number} {name} {rng.choice(lists.STREETS)}"
 
 
 def product(rng: random.Random) -> str:
     """A thing with a material, a brand word or a model number."""
-    thing, roll = rng.choice(words.THINGS), rng.random()
+    thing, roll = rng.choice(lists.THINGS), rng.random()
     if roll < 0.45:
-        return f"{rng.choice(words.MATERIALS)} {thing}"
+        return f"{rng.choice(lists.MATERIALS)} {thing}"
     if roll < 0.7:
         return f"{capital(rng)} {thing}"
     if roll < 0.85:
@@ -105,25 +106,25 @@ def product(rng: random.Random) -> str:
 
 def animal(rng: random.Random) -> str:
     """A species-like name."""
-    tint = rng.choice(words.TINTS) if rng.random() < 0.4 else syllables(rng)
-    return f"{tint} {rng.choice(words.ANIMALS)}"
+    tint = rng.choice(lists.TINTS) if rng.random() < 0.4 else syllables(rng)
+    return f"{tint} {rng.choice(lists.ANIMALS)}"
 
 
 def plant(rng: random.Random) -> str:
     """A plant's name."""
-    tint = rng.choice(words.TINTS) if rng.random() < 0.4 else syllables(rng)
-    return f"{tint} {rng.choice(words.PLANTS)}"
+    tint = rng.choice(lists.TINTS) if rng.random() < 0.4 else syllables(rng)
+    return f"{tint} {rng.choice(lists.PLANTS)}"
 
 
 def title(rng: random.Random) -> str:
     """A book-like title."""
-    roll, noun = rng.random(), rng.choice(words.TITLE_NOUNS)
+    roll, noun = rng.random(), rng.choice(lists.TITLE_NOUNS)
     if roll < 0.35:
-        return f"The {rng.choice(words.TITLE_ADJECTIVES)} {noun}"
+        return f"The {rng.choice(lists.TITLE_ADJECTIVES)} {noun}"
     if roll < 0.6:
         return f"The {noun} of {capital(rng)}"
     if roll < 0.8:
-        return f"{rng.choice(words.TITLE_ADJECTIVES)} {noun}"
+        return f"{rng.choice(lists.TITLE_ADJECTIVES)} {noun}"
     return f"{capital(rng)} and the {noun}"
 
 
@@ -137,14 +138,15 @@ def word(rng: random.Random) -> str:
 
 def email(rng: random.Random) -> str:
     """An address at an invented domain."""
-    user = rng.choice([syllables(rng), rng.choice(words.FIRST).lower(), "info", "office"])
+    user = rng.choice([syllables(rng), rng.choice(lists.FIRST).lower(), "info", "office"])
     if rng.random() < 0.5:
-        user += rng.choice([".", "_", "-"]) + _or_made(rng, words.LAST).lower()
+        user += rng.choice([".", "_", "-"]) + _or_made(rng, lists.LAST).lower()
     return f"{user}@{syllables(rng)}.{rng.choice(['com', 'org', 'net', 'de', 'io', 'example'])}"
 
 
 def phone(rng: random.Random) -> str:
     """A telephone number in one of four shapes."""
+
     def digits(count: int) -> str:
         return "".join(rng.choice("0123456789") for _ in range(count))
 

@@ -81,7 +81,9 @@ def world() -> tuple[Triple, ...]:
     for relation in [r for r in relations() if r.memory][:MEMORISED_RELATIONS]:
         while sum(1 for key, _ in facts if key == relation.key) < SUBJECTS:
             subject = make_name(rng, relation.subject_kind, "train")
-            facts[relation.key, subject] = Triple(relation, subject, new_answer(rng, relation, TRAIN))
+            facts[relation.key, subject] = Triple(
+                relation, subject, new_answer(rng, relation, TRAIN)
+            )
     return tuple(facts.values())
 
 
@@ -135,19 +137,19 @@ def passages(rng: random.Random, fact: Triple, stated: str | None, split: Split)
 
 def make_qa(rng: random.Random, split: Split = TRAIN, mode: Mode | None = None) -> Example:
     """One question; `contradict` states another answer than memory's and takes it as gold."""
-    mode = mode or rng.choice(TRAIN_MODES)
-    fact = fresh(rng, split) if mode == "fresh" else rng.choice(world())
+    chosen: Mode = rng.choice(TRAIN_MODES) if mode is None else mode
+    fact = fresh(rng, split) if chosen == "fresh" else rng.choice(world())
     gold, text = fact.answer, ""
-    if mode == "contradict":
+    if chosen == "contradict":
         while gold == fact.answer:
             gold = new_answer(rng, fact.relation, split)
-    if mode != "closed":
-        text = passages(rng, fact, None if mode == "irrelevant" else gold, split)
+    if chosen != "closed":
+        text = passages(rng, fact, None if chosen == "irrelevant" else gold, split)
     question = worded(rng, fact, "questions", split)
     document = f"<|doc|>{text}" if text else ""
-    memory = fact.answer if mode != "fresh" else ""
+    memory = fact.answer if chosen != "fresh" else ""
     return Example("qa", f"{document}<|ask|>{question}<|out|>", gold + "<|end|>", None, text,
-                   (fact.subject, gold), mode, memory)  # fmt: skip
+                   (fact.subject, gold), chosen, memory)  # fmt: skip
 
 
 def is_memorised(name: str) -> bool:

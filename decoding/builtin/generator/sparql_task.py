@@ -30,7 +30,9 @@ def table() -> dict[str, Any]:
 def label(rng: random.Random, name: str, split: Split) -> str:
     """A label of class `name`: from its pool on the split's side, or a fresh name of its kind."""
     entry = next(entry for entry in table()["class"] if entry["key"] == name)
-    pool = [value for value in entry.get("values", ()) if side_of(value) == split.entities]
+    pool: list[str] = [
+        value for value in entry.get("values", ()) if side_of(value) == split.entities
+    ]
     if pool:
         return rng.choice(pool)
     while True:

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 from tether.decoding.builtin.generator.example import Split, pick
 from tether.decoding.builtin.generator.names import MAKERS, make_name
+from tether.decoding.builtin.generator.word_lists import words
 from tether.types import Json
 
-MONTHS = """January February March April May June July August September October November
-December""".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-fifteen sixteen seventeen eighteen nineteen""".split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+MONTHS = words("""
+January February March April May June July August September October November December
+""")
+DAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+ONES = words("""
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen
+""")
+TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
 SYMBOLS = {"€": ("EUR", "euros"), "$": ("USD", "dollars"), "£": ("GBP", "pounds")}
 
 
@@ -164,7 +168,7 @@ def make_list(rng: random.Random, kind: str, split: Split) -> Value:
 
 
 def join(rng: random.Random, texts: list[str]) -> str:
-    """"a, b and c", "a; b; c", "a, b, c" or "a, b, and c"."""
+    """Texts as prose joins them: commas or semicolons, with or without a last `and`."""
     if len(texts) == 1:
         return texts[0]
     roll = rng.random()

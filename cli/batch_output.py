@@ -1,0 +1,113 @@
+"""Where the lines of a batch go: the output and the errors file, in order or as they come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tether.cli import streams
+from tether.cli.journal import Journal, Record
+from tether.cli.ordering import Reorder
+from tether.cli.records import failure_message
+
+
+class BatchOutput:
+    """The open output of a batch. Use as a context manager.
+
+    Args:
+        out: A file, or None for stdout.
+        errors: A file for the failures, or None for messages on stderr.
+        ordered: Write in input order.
+        journal: Rows that wait for their turn are kept there, not in memory.
+    """
+
+    def __init__(
+        self,
+        out: Path | None,
+        errors: Path | None,
+        *,
+        ordered: bool,
+        journal: Journal | None,
+    ) -> None:
+        self._out, self._errors = out, errors
+        self._journal = journal
+        self._ordered = ordered
+        self._waiting: Reorder[int | Record] = Reorder()
+        self._stack = ExitStack()
+        self._descriptors: dict[Path, int] = {}
+        self.num_failed = self.num_rows = 0
+
+    def __enter__(self) -> Self:
+        """Open the files, empty."""
+        for path in filter(None, (self._out, self._errors)):
+            with streams.guarded(path):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+                self._descriptors[path] = os.open(path, flags, 0o644)
+            self._stack.callback(os.close, self._descriptors[path])
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the files."""
+        self._stack.close()
+
+    def replay(self) -> Iterable[Record]:
+        """Write what the journal holds; yields its records."""
+        if self._journal is None:
+            return
+        for offset, record in self._journal.records():
+            yield record
+            self._take(offset, record, quiet=True)
+
+    def add(self, record: Record) -> None:
+        """A finished row: into the journal first, then, when it is due, to its file.
+
+        Raises:
+            WriteFailed: The disk is full, or the like.
+            ClosedPipe: Nobody reads stdout any more.
+        """
+        offset = None if self._journal is None else self._journal.append(record)
+        self._take(offset, record, quiet=False)
+
+    def sync(self) -> None:
+        """Force the files to the disk, where they are on one."""
+        for path, descriptor in self._descriptors.items():
+            if path.is_file():
+                with streams.guarded(path):
+                    os.fsync(descriptor)
+
+    def _take(self, offset: int | None, record: Record, *, quiet: bool) -> None:
+        self.num_rows += 1
+        self.num_failed += not record.ok
+        if not record.ok and self._errors is None and not quiet:
+            streams.say(f"tether: {failure_message(record.line)}")
+        if not self._ordered:
+            self._write(record)
+            return
+        kept = record if offset is None else offset
+        for due in self._waiting.put(record.place, kept):
+            self._write(record if due is kept else self._fetch(due))
+
+    def _fetch(self, due: int | Record) -> Record:
+        if isinstance(due, Record):
+            return due
+        assert self._journal is not None, "offsets come from a journal"
+        return self._journal.read(due)
+
+    def _write(self, record: Record) -> None:
+        path = self._out if record.ok else self._errors
+        if path is not None:
+            with streams.guarded(path):
+                data = record.line.encode("utf-8") + b"\n"
+                while data:
+                    data = data[os.write(self._descriptors[path], data) :]
+        elif record.ok:
+            streams.write_line(record.line)

@@ -1,0 +1,97 @@
+"""The model as the commands see it: one small protocol, so that tests can say what is said.
+
+torch is imported when a model is loaded, never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tether.cli.settings_model import Settings
+
+if TYPE_CHECKING:
+    from tether.decoding.models.base import Model
+    from tether.decoding.prompt import Prompt
+    from tether.decoding.request import Delta, Request, Result
+    from tether.grammars.constraint import Constraint
+    from tether.grammars.spec import Spec
+
+OnDelta = Callable[["Delta"], None]
+
+
+class Engine(Protocol):
+    """A loaded model that decodes requests.
+
+    Attributes:
+        name: What the user called the model.
+        fingerprint: Equal for equal files.
+        description: Facts for people and for a batch's identity: device, dtype.
+        num_tokens: Size of the vocabulary.
+        reads_fields: Whether the model was trained on the short schema line.
+    """
+
+    name: str
+    fingerprint: str
+    description: dict[str, Any]
+    num_tokens: int
+    reads_fields: bool
+
+    def compile(self, spec: Spec) -> Constraint:
+        """The constraint of a spec over this model's vocabulary."""
+
+    def encode(self, prompt: Prompt) -> tuple[int, ...]:
+        """The token ids of a prompt."""
+
+    def run(
+        self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None
+    ) -> Iterator[Result]:
+        """Decode requests, pulled lazily; results as they end."""
+
+
+class LocalEngine:
+    """A checkpoint on this machine."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.name = model.name
+        self.fingerprint = model.fingerprint
+        self.description = dict(model.description)
+        self.num_tokens = model.vocabulary.size
+        self.reads_fields = "fields" in (model.chat_template or "")
+
+    def compile(self, spec: Spec) -> Constraint:
+        """Compile through the grammars room (and its cache on disk)."""
+        return spec.compile(self._model.vocabulary)
+
+    def encode(self, prompt: Prompt) -> tuple[int, ...]:
+        """Apply the checkpoint's chat template, where it has one."""
+        from tether.decoding.prompt import encode
+
+        return encode(self._model, prompt)
+
+    def run(
+        self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None
+    ) -> Iterator[Result]:
+        """Run the decode loop."""
+        from tether.decoding.loop import Loop
+
+        return Loop(self._model, slots=slots).run(requests, on_delta)
+
+
+def load(settings: Settings) -> Engine:
+    """The engine for these settings; the last two models stay loaded.
+
+    Raises:
+        ModelError: The files or the device cannot be used.
+    """
+    return _load(settings.model, settings.device, settings.dtype, settings.compile)
+
+
+@lru_cache(maxsize=2)
+def _load(model: str, device: str, dtype: str, compiled: bool) -> Engine:
+    from tether.decoding import models
+
+    name = None if model == "builtin" else model
+    return LocalEngine(models.load(name, device=device, dtype=dtype, compile=compiled))

@@ -1,0 +1,47 @@
+"""What decides the texts of a batch: compared on resume, so that a journal never mixes two runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tether import __version__
+from tether.cli.engine import Engine
+from tether.cli.said import Said
+from tether.cli.settings_model import CONSTRAINTS, ROW_KEYS
+from tether.cli.settings_model import Settings
+
+_LONG = 200
+
+
+def identity(
+    settings: Settings, said: Said, texts: Mapping[str, Any], engine: Engine, retry: Any = None
+) -> dict[str, Any]:
+    """Names and values of everything that decides what is written, long values as hashes.
+
+    Args:
+        texts: Template, system and evidence as read, since the files named may change.
+        retry: The rows that are run again, where not all are.
+    """
+    plain = [key for key in ROW_KEYS if key not in (*CONSTRAINTS, *texts)]
+    values: dict[str, Any] = {
+        "tether": __version__,
+        "model": f"{engine.name} {engine.fingerprint}",
+        "device": engine.description.get("device"),
+        "dtype": engine.description.get("dtype"),
+        "constraint": said.key,
+        **texts,
+        **{key: getattr(settings, key) for key in plain},
+        "partial": settings.partial,
+        "retry": retry,
+    }
+    return {key: _short(value) for key, value in values.items()}
+
+
+def _short(value: Any) -> Any:
+    text = json.dumps(value, sort_keys=True, default=list)
+    if len(text) > _LONG:
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return json.loads(text)

@@ -1,0 +1,196 @@
+"""The OpenAI batch file format: requests in, `chat.completion` objects out.
+
+What cannot be honoured is refused in its row, never dropped; what cannot change the text
+(`metadata`, `user`, ...) is accepted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tether.cli.numbers import dumps
+from tether.cli.profiles import suggest
+from tether.errors import UsageError
+
+if TYPE_CHECKING:
+    from tether.decoding.request import RowStats
+
+URL = "/v1/chat/completions"
+TOP_KEYS = ("custom_id", "method", "url", "body")
+
+SETTINGS = {
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repetition_penalty": "repetition_penalty",
+    "seed": "seed",
+    "logit_bias": "logit_bias",
+}
+"""Body keys that are settings of ours."""
+
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "stream": (False,),
+    "logprobs": (False,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "tools": ([],),
+}
+"""Body keys that are accepted only with a value that changes nothing."""
+
+INERT = ("metadata", "user", "store", "service_tier", "safety_identifier", "prompt_cache_key")
+"""Body keys that never change the text."""
+
+BODY_KEYS = ("model", "messages", "response_format", "stop", *SETTINGS, *NEUTRAL, *INERT)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One request of the file, in our words."""
+
+    custom_id: str
+    prompt: str
+    overrides: dict[str, Any]
+    model: str | None
+
+
+def is_openai(value: Any) -> bool:
+    """Whether a row's object is in this format."""
+    return isinstance(value, dict) and ("custom_id" in value or {"url", "body"} <= value.keys())
+
+
+def parse(value: Mapping[str, Any]) -> ChatRequest:
+    """Read one request.
+
+    Raises:
+        UsageError: A key is unknown, missing, or asks for what tether does not do.
+    """
+    _only(value, TOP_KEYS, "")
+    custom_id, body = value.get("custom_id"), value.get("body")
+    if not isinstance(custom_id, str):
+        raise UsageError("`custom_id` is missing or not a text.")
+    if value.get("url", URL) != URL or value.get("method", "POST") != "POST":
+        raise UsageError(
+            f"The row asks for {value.get('method', 'POST')} {value.get('url', URL)}.",
+            hint=f"tether answers POST {URL}.",
+        )
+    if not isinstance(body, dict):
+        raise UsageError("`body` is missing or not an object.")
+    _only(body, BODY_KEYS, "body.")
+    prompt, system = _messages(body.get("messages"))
+    overrides = {**_settings(body), **_format(body.get("response_format"))}
+    if system:
+        overrides["system"] = system
+    return ChatRequest(custom_id, prompt, overrides, _model(body))
+
+
+def answer(index: int, custom_id: Any, text: str, thought: str, stats: RowStats, model: str) -> str:
+    """The output line of a request. Ids and times are fixed, so that equal runs are equal bytes."""
+    message = {"role": "assistant", "content": text, "refusal": None}
+    if thought:
+        message["reasoning_content"] = thought
+    completion = {
+        "id": f"chatcmpl-{index}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [
+            {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"},
+        ],
+        "usage": {
+            "prompt_tokens": stats.prompt_tokens,
+            "completion_tokens": stats.output_tokens,
+            "total_tokens": stats.prompt_tokens + stats.output_tokens,
+        },
+    }
+    response = {"status_code": 200, "request_id": f"req-{index}", "body": completion}
+    line = {"id": f"batch_req-{index}", "custom_id": custom_id, "response": response, "error": None}
+    return dumps(line)
+
+
+def _messages(messages: Any) -> tuple[str, str]:
+    """The user's text and the system's, from a conversation of one turn."""
+    if not isinstance(messages, list) or not messages:
+        raise UsageError("`body.messages` is missing or empty.")
+    system: list[str] = []
+    user: list[str] = []
+    for number, message in enumerate(messages):
+        role = message.get("role") if isinstance(message, dict) else None
+        if role not in ("system", "developer", "user") or (role != "user" and user):
+            raise UsageError(
+                f"`body.messages[{number}]` has the role {role!r}.",
+                hint="tether takes system (or developer) messages and then one user message.",
+            )
+        _only(message, ("role", "content", "name"), f"body.messages[{number}].")
+        (user if role == "user" else system).append(_content(message.get("content"), number))
+    if len(user) != 1:
+        raise UsageError(f"`body.messages` holds {len(user)} user messages.", hint="Give one.")
+    return user[0], "\n\n".join(system)
+
+
+def _content(content: Any, number: int) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [None]
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    typed = all(isinstance(part, dict) and part.get("type") == "text" for part in parts)
+    if not typed or not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"`body.messages[{number}].content` is not text.")
+    return "".join(texts)
+
+
+def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
+    for key, allowed in NEUTRAL.items():
+        if body.get(key) is not None and body[key] not in allowed:
+            raise UsageError(
+                f"`body.{key}` = {json.dumps(body[key])} is not offered.",
+                hint=f"Leave it out or use {json.dumps(allowed[0])}.",
+            )
+    if {"max_tokens", "max_completion_tokens"} <= body.keys():
+        raise UsageError("`body` has both max_tokens and max_completion_tokens.")
+    found = {ours: body[key] for key, ours in SETTINGS.items() if body.get(key) is not None}
+    stop = body.get("stop")
+    if stop is not None:
+        found["stop"] = [stop] if isinstance(stop, str) else stop
+    return found
+
+
+def _format(wanted: Any) -> dict[str, Any]:
+    if wanted is None:
+        return {}
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if kind == "text":
+        return {}
+    if kind == "json_object":
+        return {"schema": {"type": "object"}}
+    if kind != "json_schema":
+        raise UsageError(
+            f"`body.response_format.type` is {kind!r}.",
+            hint="Use text, json_object or json_schema.",
+        )
+    schema = wanted.get("json_schema")
+    _only(wanted, ("type", "json_schema"), "body.response_format.")
+    if not isinstance(schema, dict) or not isinstance(schema.get("schema"), dict):
+        raise UsageError("`body.response_format.json_schema.schema` is missing or not an object.")
+    known = ("name", "description", "schema", "strict")
+    _only(schema, known, "body.response_format.json_schema.")
+    return {"schema": schema["schema"]}
+
+
+def _model(body: Mapping[str, Any]) -> str | None:
+    model = body.get("model")
+    if not (model is None or isinstance(model, str)):
+        raise UsageError("`body.model` is not a text.")
+    return model
+
+
+def _only(value: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in value:
+        if key not in known:
+            raise UsageError(f"Unknown key `{where}{key}`.", hint=suggest(key, known, "keys"))

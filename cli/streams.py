@@ -1,0 +1,113 @@
+"""stdout is data, stderr is for people. A closed pipe is a success; a full disk is not.
+
+stdout: UTF-8 bytes, whatever the locale. stderr: plain lines, coloured only where that is wanted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tether.errors import TetherError
+
+
+class ClosedPipe(Exception):  # noqa: N818 - not an error: the reader has seen enough
+    """The reader of stdout went away."""
+
+
+class WriteFailed(TetherError):
+    """Output could not be written: the disk is full, or the like."""
+
+    kind = "write"
+
+
+def write(text: str) -> None:
+    """Write text to stdout at once.
+
+    Raises:
+        ClosedPipe: Nobody reads any more.
+        WriteFailed: The disk is full, or the like.
+    """
+    if sys.stdout is None:
+        return
+    with guarded("standard output"):
+        sys.stdout.flush()
+        binary = getattr(sys.stdout, "buffer", None)
+        if binary is None:  # a test's StringIO
+            sys.stdout.write(text)
+        else:
+            binary.write(text.encode("utf-8", "surrogatepass"))
+            binary.flush()
+
+
+def write_line(text: str) -> None:
+    """Write text to stdout with exactly one newline at its end."""
+    write(text if text.endswith("\n") else f"{text}\n")
+
+
+@contextmanager
+def guarded(name: str | Path) -> Iterator[None]:
+    """Turn the operating system's complaints about `name` into ours.
+
+    Raises:
+        ClosedPipe: The reader went away.
+        WriteFailed: Anything else; the message says what.
+    """
+    try:
+        yield
+    except BrokenPipeError as error:
+        silence_stdout()
+        raise ClosedPipe from error
+    except OSError as error:
+        silence_stdout()
+        hint = "Free some space and run it again." if error.errno == errno.ENOSPC else ""
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise WriteFailed(f"{name} cannot be written: {reason}.", hint=hint) from error
+
+
+def silence_stdout() -> None:
+    """Point stdout's descriptor at nothing, so that the flush at exit cannot fail again."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), descriptor)
+
+
+def say(text: str, *, style: str = "") -> None:
+    """A message for people, on stderr; nothing happens when stderr is closed."""
+    if sys.stderr is None:
+        return
+    shown = f"\x1b[{style}m{text}\x1b[0m" if style and coloured(sys.stderr) else text
+    try:
+        sys.stderr.write(f"{shown}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+
+
+def complain(message: str, detail: str = "") -> None:
+    """An error: `tether: message` in red, then the excerpt and the hint."""
+    say(f"tether: {message}", style="31")
+    if detail:
+        say(detail)
+
+
+def coloured(stream: IO[str]) -> bool:
+    """Whether to colour: NO_COLOR says no, FORCE_COLOR yes, else a terminal that is not dumb."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether a person looks at this stream through a terminal that can redraw."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,67 @@
+"""Texts that a user gives: as they stand, `@file`, or standard input. Always UTF-8."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from tether.errors import UsageError
+
+
+def read(value: str, base: Path | None = None) -> str:
+    """The text of `value`: `@file` and `-` are read, `@@x` is the text `@x`.
+
+    Raises:
+        UsageError: The file cannot be read or is not UTF-8.
+    """
+    if value == "-":
+        return read_stdin()
+    if value.startswith("@@"):
+        return value[1:]
+    if value.startswith("@"):
+        return read_file((base or Path()) / Path(value[1:]).expanduser())
+    return value
+
+
+def read_file(path: Path) -> str:
+    """A whole text file, without a byte order mark.
+
+    Raises:
+        UsageError: It cannot be read or is not UTF-8.
+    """
+    try:
+        return decode(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
+
+
+def read_stdin() -> str:
+    """All of standard input.
+
+    Raises:
+        UsageError: It is not UTF-8.
+    """
+    return decode(sys.stdin.buffer.read(), "Standard input")
+
+
+def piped_stdin() -> str:
+    """Standard input where something is piped in; empty on a terminal or without a stdin."""
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return ""
+    return read_stdin()
+
+
+def decode(data: bytes, name: str) -> str:
+    """UTF-8 bytes as text.
+
+    Raises:
+        UsageError: They are not UTF-8; the message has the offset.
+    """
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}.",
+            hint="Convert it first, for example: iconv -f latin1 -t utf-8.",
+        ) from error

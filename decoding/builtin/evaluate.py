@@ -1,0 +1,173 @@
+"""Measures a checkpoint: `python -m tether.decoding.builtin.evaluate DIR [--count 120] [-o FILE]`.
+
+Rows are fresh documents of the generator at four distances from training; decoding is greedy.
+Intervals treat leaves as independent, which they are not quite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import torch
+
+from tether.decoding.builtin.extractive import extractive_grammar, schema_grammar
+from tether.decoding.builtin.generator.example import Example, Split
+from tether.decoding.builtin.generator.json_task import make_json
+from tether.decoding.builtin.generator.qa_task import Mode, make_qa
+from tether.decoding.builtin.generator.sparql_task import make_sparql
+from tether.decoding.builtin.greedy import Decoder, greedy, load_decoder
+from tether.decoding.builtin.scores import MISSING, Share, leaf_hits, parse
+from tether.types import Json
+
+JSON_ROWS = {
+    "training pool": (Split("train", 0.0), ""),
+    "held-out entities": (Split("test", 0.0), ""),
+    "mixed wordings": (Split("test", 1 / 6), ""),
+    "every wording held out": (Split("test", 1.0), ""),
+    "arbitrary keys": (Split("test", 0.0), "misc"),
+    "arbitrary keys, every wording held out": (Split("test", 1.0), "misc"),
+}
+SPARQL_ROWS = {
+    "held-out entities": Split("test", 0.0),
+    "held-out wordings": Split("train", 1.0),
+    "both": Split("test", 1.0),
+}
+JSON_LIMIT, SHORT_LIMIT = 320, 96
+Row = dict[str, Json]
+
+
+def grammars(examples: Sequence[Example], mask: str) -> list[str] | None:
+    """One grammar for each document, or None without a mask."""
+    if mask == "none":
+        return None
+    if mask == "schema":
+        return [schema_grammar(example.schema or {}) for example in examples]
+    return [extractive_grammar(example.schema or {}, example.text) for example in examples]
+
+
+def gold_of(example: Example) -> str:
+    """The answer without its end token."""
+    return example.answer.removesuffix("<|end|>")
+
+
+def leaf_share(pairs: Sequence[tuple[Example, str]]) -> Share:
+    """Leaf fields exact over documents and their answers."""
+    counts = [leaf_hits(json.loads(gold_of(e)), parse(answer)) for e, answer in pairs]
+    return Share(sum(hits for hits, _ in counts), sum(total for _, total in counts))
+
+
+def json_row(decoder: Decoder, examples: list[Example], name: str, mask: str) -> Row:
+    """Leaf fields, whole objects and parse rate of one row under one mask."""
+    answers = greedy(decoder, [e.prompt for e in examples], grammars(examples, mask), JSON_LIMIT)
+    pairs = list(zip(examples, answers, strict=True))
+    whole = sum(hits == total for hits, total in
+                (leaf_hits(json.loads(gold_of(e)), parse(a)) for e, a in pairs))  # fmt: skip
+    parsed = sum(parse(answer) is not MISSING for answer in answers)
+    fields = leaf_share(pairs)
+    print(f"| {name} | {mask} | {parsed / len(pairs):.3f} | {fields} | {whole / len(pairs):.3f} |",
+          flush=True)  # fmt: skip
+    kinds = sorted({example.kind for example in examples})
+    by_kind = {
+        k: leaf_share([pair for pair in pairs if pair[0].kind == k]).as_json() for k in kinds
+    }
+    return {
+        "row": name,
+        "mask": mask,
+        "parses": Share(parsed, len(pairs)).as_json(),
+        "leaf_fields": fields.as_json(),
+        "whole": Share(whole, len(pairs)).as_json(),
+        "by_domain": dict(by_kind),
+        "wrong": wrong(pairs, 8),
+    }
+
+
+def wrong(pairs: Sequence[tuple[Example, str]], most: int) -> list[Json]:
+    """The first few wrong answers, for the eye."""
+    bad = [(e, a) for e, a in pairs if a != gold_of(e)]
+    return [{"prompt": e.prompt, "gold": gold_of(e), "answer": a} for e, a in bad[:most]]
+
+
+def exact_row(decoder: Decoder, examples: list[Example], task: str, name: str) -> Row:
+    """Exact answers of one row; for questions also how often memory was answered."""
+    answers = greedy(decoder, [example.prompt for example in examples], None, SHORT_LIMIT)
+    pairs = list(zip(examples, answers, strict=True))
+    exact = Share(sum(a == gold_of(e) for e, a in pairs), len(pairs))
+    memory = Share(sum(a == e.memory for e, a in pairs if e.memory), len(pairs))
+    said = memory if task == "qa" and name.startswith("contradict") else ""
+    print(f"| {task}: {name} | {exact} | {said} |", flush=True)
+    return {
+        "task": task,
+        "row": name,
+        "exact": exact.as_json(),
+        "memory": memory.as_json(),
+        "wrong": wrong(pairs, 8),
+    }
+
+
+def documents(seed: str, count: int, make: Callable[[random.Random], Example]) -> list[Example]:
+    """`count` documents of a stream of their own."""
+    rng = random.Random(seed)
+    return [make(rng) for _ in range(count)]
+
+
+def json_rows(decoder: Decoder, count: int, seed: int) -> list[Json]:
+    """The JSON table."""
+    print("\n| text -> JSON | mask | parses | leaf fields exact | whole object |")
+    print("|---|---|---|---|---|")
+    rows: list[Json] = []
+    for name, (split, kind) in JSON_ROWS.items():
+        examples = documents(
+            f"{seed} json {name}", count, partial(make_json, split=split, kind=kind)
+        )
+        rows.extend(json_row(decoder, examples, name, mask)
+                    for mask in ("none", "schema", "extractive"))  # fmt: skip
+    return rows
+
+
+def short_rows(decoder: Decoder, count: int, seed: int) -> list[Json]:
+    """The SPARQL and the question rows."""
+    print("\n| row | exact | memory answered |\n|---|---|---|")
+    rows: list[Json] = []
+    for name, split in SPARQL_ROWS.items():
+        examples = documents(f"{seed} sparql {name}", count, partial(make_sparql, split=split))
+        rows.append(exact_row(decoder, examples, "sparql", name))
+    for mode in get_args(Mode):
+        for held in (0.0, 1.0):
+            name = f"{mode}{', every wording held out' if held else ''}"
+            split = Split("test", held)
+            examples = documents(
+                f"{seed} qa {name}", count, partial(make_qa, split=split, mode=mode)
+            )
+            rows.append(exact_row(decoder, examples, "qa", name))
+    return rows
+
+
+def main() -> None:
+    """Reads the flags, prints the tables, writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--count", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("-o", "--out", type=Path)
+    flags = parser.parse_args()
+    torch.set_num_threads(flags.threads)
+    decoder = load_decoder(flags.model)
+    report: dict[str, Json] = {
+        "count": flags.count,
+        "seed": flags.seed,
+        "json": json_rows(decoder, flags.count, flags.seed),
+        "short": short_rows(decoder, flags.count, flags.seed),
+    }
+    if flags.out:
+        flags.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

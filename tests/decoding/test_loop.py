@@ -1,0 +1,168 @@
+"""The loop on real (random) networks: company, refills, limits, thinking, stops, dead ends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tether.decoding import models
+from tether.decoding.loop import Loop
+from tether.decoding.models.base import Model
+from tether.decoding.request import Delta, Request, Result, Sampling
+from tether.grammars import choices, regex
+
+from checkpoints import save_checkpoint
+
+
+@pytest.fixture(scope="module", params=["llama", "qwen2", "gpt2"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    directory = tmp_path_factory.mktemp(request.param)
+    save_checkpoint(directory, request.param)
+    return models.load(str(directory), dtype="float64")
+
+
+def ask(model: Model, key: str, text: str = "hello", **fields: Any) -> Request:
+    return Request(key, tuple(model.vocabulary.encode(text)), **{"max_tokens": 24, **fields})
+
+
+def run_one(model: Model, request: Request) -> Result:
+    (result,) = Loop(model, slots=1).run([request])
+    return result
+
+
+def mixed_rows(model: Model) -> list[Request]:
+    """Free and constrained, greedy and sampled, short and long."""
+    rng = random.Random(4)
+    number = regex(r"-?[0-9]{1,6}(\.[0-9]{1,4})?", model.vocabulary)
+    record = regex(r'\{"identifier":"[a-z]{2,12}","ok":(true|false)\}', model.vocabulary)
+    rows = []
+    for index in range(12):
+        text = "".join(rng.choice("abcdef ghij") for _ in range(rng.randrange(1, 40)))
+        rows.append(
+            ask(
+                model, f"r{index}", text,
+                constraint=(None, number, record)[index % 3],
+                sampling=Sampling(
+                    temperature=(0.0, 1.0, 1.5)[index % 4 % 3], top_p=0.95, seed=index,
+                    repetition_penalty=1.2 if index % 5 == 0 else 1.0,
+                ),
+                max_tokens=8 + 4 * (index % 3),
+            )
+        )
+    return rows
+
+
+def test_company_and_slots_do_not_change_a_row(model: Model) -> None:
+    rows = mixed_rows(model)
+    alone = {row.key: run_one(model, row) for row in rows}
+    for slots in (2, 5, 12):
+        together = {result.key: result for result in Loop(model, slots=slots).run(rows)}
+        assert {k: r.tokens for k, r in together.items()} == {k: r.tokens for k, r in alone.items()}
+        assert {k: r.finish for k, r in together.items()} == {k: r.finish for k, r in alone.items()}
+
+
+def test_free_greedy_text_equals_generate(model: Model) -> None:
+    from transformers import AutoModelForCausalLM
+
+    library = AutoModelForCausalLM.from_pretrained(model.directory, dtype=torch.float64)
+    library.generation_config.eos_token_id = model.vocabulary.eos_id
+    for text in ("a", "some words", "the longest of the three prompts"):
+        request = ask(model, text, text)
+        ids = torch.tensor([request.prompt])
+        said = library.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False,
+            pad_token_id=0,
+        )[0, ids.shape[1] :].tolist()
+        said = said[: said.index(model.vocabulary.eos_id)] if model.vocabulary.eos_id in said else said
+        assert list(run_one(model, request).tokens) == said
+
+
+def test_requests_are_pulled_only_as_slots_come_free(model: Model) -> None:
+    pulled = 0
+
+    def source() -> Iterator[Request]:
+        nonlocal pulled
+        for index in range(20):
+            pulled += 1
+            yield ask(model, str(index), max_tokens=3)
+
+    results = Loop(model, slots=4).run(source())
+    next(results)
+    assert pulled <= 6
+    assert len(list(results)) == 19
+
+
+def test_output_always_matches_the_constraint(model: Model) -> None:
+    constraint = regex(r"[ab]{3}-[0-9]{2}", model.vocabulary)
+    rows = [
+        ask(model, str(i), constraint=constraint, sampling=Sampling(temperature=2.0, seed=i))
+        for i in range(20)
+    ]
+    for result in Loop(model).run(rows):
+        assert result.finish == "stop"
+        assert constraint.validate(result.text) is None
+
+
+def test_forced_tokens_cost_no_step(model: Model) -> None:
+    constraint = choices(["the only possible answer"], model.vocabulary)
+    result = run_one(model, ask(model, "x", constraint=constraint))
+    assert result.text == "the only possible answer"
+    assert result.finish == "stop"
+    assert result.stats.forced_tokens == result.stats.output_tokens
+    assert result.stats.forwards == 0
+
+
+def test_limit_ends_a_row_with_its_reason(model: Model) -> None:
+    constraint = regex("[a-z]{40,}", model.vocabulary)
+    result = run_one(model, ask(model, "x", constraint=constraint, max_tokens=5))
+    assert (result.finish, result.stats.output_tokens) == ("limit", 5)
+    assert "5 tokens" in result.message
+
+
+def test_positions_end_a_row(model: Model) -> None:
+    positions = model.network.max_positions
+    result = run_one(model, ask(model, "x", "a b " * 30, max_tokens=10 * positions,
+                                constraint=regex("[a-z]+ {9999}", model.vocabulary)))
+    assert result.finish == "limit"
+    assert str(positions) in result.message
+
+
+def test_a_row_that_cannot_run_does_not_stop_the_others(model: Model) -> None:
+    rows = [ask(model, "long", "a" * 4000), ask(model, "good", max_tokens=2), Request("empty", ())]
+    finished = {result.key: result for result in Loop(model, slots=2).run(rows)}
+    assert finished["long"].finish == finished["empty"].finish == "error"
+    assert "positions" in finished["long"].message
+    assert finished["good"].finish in ("stop", "limit")
+
+
+def test_thinking_stays_out_of_the_payload(model: Model) -> None:
+    constraint = choices(["yes", "no"], model.vocabulary)
+    for seed in range(4):
+        sampling = Sampling(temperature=1.5, seed=seed)
+        request = ask(model, "x", think="</think>", constraint=constraint, sampling=sampling)
+        result = run_one(model, request)
+        assert result.text in ("yes", "no")
+        assert "</think>" not in result.thought
+        assert 0 < result.stats.thought_tokens <= 12
+
+
+def test_stop_texts_end_free_text(model: Model) -> None:
+    free = run_one(model, ask(model, "x", max_tokens=20))
+    stop = free.text[3:6]
+    result = run_one(model, ask(model, "x", max_tokens=20, stop=(stop,)))
+    assert result.finish == "stop"
+    assert result.text == free.text[: free.text.index(stop)]
+
+
+def test_deltas_add_up_to_the_text(model: Model) -> None:
+    deltas: list[Delta] = []
+    rows = [ask(model, "a"), ask(model, "b", think="##"), ask(model, "c", stop=("e",))]
+    results = {result.key: result for result in Loop(model).run(rows, deltas.append)}
+    for key, result in results.items():
+        text = "".join(d.text for d in deltas if d.key == key and d.kind == "text")
+        assert text == result.text
