@@ -143,7 +143,7 @@ def retry_rows(path: Path) -> dict[int, object]:
         UsageError: It cannot be read or is not an errors file.
     """
     found: dict[int, object] = {}
-    for number, line in enumerate(read_file(path).splitlines(), 1):
+    for number, line in enumerate(read_file(path).removesuffix("\n").split("\n"), 1):
         try:
             value = json.loads(line)
             found[int(value["index"])] = value.get("id")

@@ -210,7 +210,9 @@ def check_identity(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """
     changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
     if changed:
-        lines = [f"  {key}: was {_short(then.get(key))}, now {_short(now.get(key))}" for key in changed]
+        lines = [
+            f"  {key}: was {_short(then.get(key))}, now {_short(now.get(key))}" for key in changed
+        ]
         raise ProfileError(
             f"The batch cannot be resumed: {', '.join(changed)} changed since it began.",
             excerpt="\n".join(lines),

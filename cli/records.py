@@ -24,9 +24,7 @@ def output_line(row: Row, outcome: Outcome, model: str) -> str:
     """`{"index", "id"?, "output", "thought"?}`, or the OpenAI form where the row had it."""
     text = outcome.text
     if row.openai:
-        return openai_rows.answer(
-            row.index, row.id, text, outcome.thought, outcome.stats, model
-        )
+        return openai_rows.answer(row.index, row.id, text, outcome.thought, outcome.stats, model)
     line: dict[str, Any] = {"index": row.index}
     if row.id is not None:
         line["id"] = row.id

@@ -91,7 +91,9 @@ def table(value: Any, delimiter: str) -> str:
             hint="Choose a part with --field, or use --format json.",
         )
     header = list(dict.fromkeys(key for row in rows for key in row))
-    return delimited([header, *([cell(row.get(key, "")) for key in header] for row in rows)], delimiter)
+    return delimited(
+        [header, *([cell(row.get(key, "")) for key in header] for row in rows)], delimiter
+    )
 
 
 def delimited(rows: list[list[str]], delimiter: str) -> str:

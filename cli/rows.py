@@ -19,6 +19,7 @@ from tether.cli.template import Template
 from tether.cli.texts import decode
 from tether.errors import TetherError, UsageError
 
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of input.

@@ -212,7 +212,11 @@ def _anchored(key: str, value: Any, base: Path) -> Any:
         return [_anchored("text", item, base) for item in value]
     if not isinstance(value, str) or not value:
         return value
-    if key in ("system", "template", "text", "schema") and value.startswith("@") and value[1:2] != "@":
+    if (
+        key in ("system", "template", "text", "schema")
+        and value.startswith("@")
+        and value[1:2] != "@"
+    ):
         return f"@{base / Path(value[1:]).expanduser()}"
     if key == "grammar":
         return str(base / Path(value).expanduser())

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tether.cli.meanings import MEANINGS
+
 Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 TokenId = Annotated[int, Field(ge=0)]
@@ -23,13 +25,8 @@ def _token_ids(table: Any) -> Any:
     return {int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in table.items()}
 
 
-def _setting(group: str, meaning: str, **more: Any) -> dict[str, Any]:
-    return {"description": meaning, "json_schema_extra": {"x-group": group}, **more}
-
-
-_MODEL, _SAID = "model", "what may be said"
-_PROMPT, _HOW = "prompt", "how it is said"
-_OUTPUT, _BATCH = "output", "batch"
+def _setting(key: str, default: Any, **more: Any) -> Any:
+    return Field(default, description=MEANINGS[key], **more)
 
 
 class Settings(BaseModel):
@@ -39,113 +36,50 @@ class Settings(BaseModel):
         extra="forbid", frozen=True, populate_by_name=False, protected_namespaces=()
     )
 
-    model: str = Field(
-        "builtin",
-        **_setting(
-            _MODEL,
-            "A model directory, an id in the local hub cache, or `builtin` for the shipped model.",
-        ),
-    )
-    device: str = Field("auto", **_setting(_MODEL, "`auto`, `cpu`, `cuda` or `cuda:1`."))
-    dtype: Literal["auto", "float32", "bfloat16", "float16", "float64"] = Field(
-        "auto", **_setting(_MODEL, "Number format of the weights.")
-    )
-    compile: bool = Field(False, **_setting(_MODEL, "Run the forward through torch.compile."))
+    model: str = _setting("model", "builtin")
+    device: str = _setting("device", "auto")
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "float64"] = _setting("dtype", "auto")
+    compile: bool = _setting("compile", False)
 
-    schema_: str | dict[str, Any] | None = Field(
-        None,
-        alias="schema",
-        **_setting(
-            _SAID, "JSON Schema: a file, JSON text, a table, or the short syntax (`name, age int`)."
-        ),
-    )
-    type: str | None = Field(
-        None, **_setting(_SAID, "A Pydantic model or an outlines type as `package.module:Name`.")
-    )
-    regex: str | None = Field(None, **_setting(_SAID, "Regular expression of the whole text."))
-    choices: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, **_setting(_SAID, "The texts of which exactly one is said.")
-    )
-    grammar: str | None = Field(None, **_setting(_SAID, "A `.lark` or `.gbnf` file."))
-    order: Literal["declared", "any"] = Field(
-        "declared", **_setting(_SAID, "Order of the properties of a JSON object.")
-    )
-    whitespace: Literal["compact", "flexible"] = Field(
-        "compact", **_setting(_SAID, "Whether white space between JSON tokens is fixed or free.")
-    )
-    bound: bool = Field(
-        True, **_setting(_SAID, "Bound strings and numbers to which the schema sets no length.")
-    )
-    stop: list[Annotated[str, Field(min_length=1)]] = Field(
-        [], **_setting(_SAID, "Texts that end free text where they appear.")
-    )
+    schema_: str | dict[str, Any] | None = _setting("schema", None, alias="schema")
+    type: str | None = _setting("type", None)
+    regex: str | None = _setting("regex", None)
+    choices: Annotated[list[str], Field(min_length=1)] | None = _setting("choices", None)
+    grammar: str | None = _setting("grammar", None)
+    order: Literal["declared", "any"] = _setting("order", "declared")
+    whitespace: Literal["compact", "flexible"] = _setting("whitespace", "compact")
+    bound: bool = _setting("bound", True)
+    stop: list[Annotated[str, Field(min_length=1)]] = _setting("stop", [])
 
-    system: str = Field("", **_setting(_PROMPT, "Instructions for chat models; `@file` reads it."))
-    template: str = Field(
-        "", **_setting(_PROMPT, "The prompt with `{field}` placeholders; `@file` reads it.")
-    )
-    evidence: list[str] = Field(
-        [], **_setting(_PROMPT, "Passages that the answer shall rest on; `@file` reads one.")
-    )
-    raw_prompt: bool = Field(
-        False, **_setting(_PROMPT, "The prompt is the whole input: no chat template.")
-    )
-    think: bool | str = Field(
-        False,
-        **_setting(
-            _PROMPT, "Let the model reason before it answers, up to a text (`true`: `</think>`)."
-        ),
-    )
+    system: str = _setting("system", "")
+    template: str = _setting("template", "")
+    evidence: list[str] = _setting("evidence", [])
+    raw_prompt: bool = _setting("raw_prompt", False)
+    think: bool | str = _setting("think", False)
 
-    max_tokens: Count = Field(
-        512, **_setting(_HOW, "The most output tokens, forced ones and reasoning included.")
+    max_tokens: Count = _setting("max_tokens", 512)
+    temperature: Annotated[Finite, Field(ge=0)] = _setting("temperature", 0.0)
+    top_k: Annotated[int, Field(ge=0)] = _setting("top_k", 0)
+    top_p: Annotated[Finite, Field(gt=0, le=1)] = _setting("top_p", 1.0)
+    min_p: Annotated[Finite, Field(ge=0, le=1)] = _setting("min_p", 0.0)
+    repetition_penalty: Annotated[Finite, Field(gt=0)] = _setting("repetition_penalty", 1.0)
+    logit_bias: Annotated[dict[TokenId, Finite], BeforeValidator(_token_ids)] = _setting(
+        "logit_bias", {}
     )
-    temperature: Annotated[Finite, Field(ge=0)] = Field(
-        0.0, **_setting(_HOW, "Divides the scores; 0 takes the best token.")
-    )
-    top_k: Annotated[int, Field(ge=0)] = Field(
-        0, **_setting(_HOW, "Keep the k best tokens; 0 keeps all.")
-    )
-    top_p: Annotated[Finite, Field(gt=0, le=1)] = Field(
-        1.0, **_setting(_HOW, "Keep the best tokens that together reach this probability.")
-    )
-    min_p: Annotated[Finite, Field(ge=0, le=1)] = Field(
-        0.0, **_setting(_HOW, "Keep tokens of at least this share of the best probability.")
-    )
-    repetition_penalty: Annotated[Finite, Field(gt=0)] = Field(
-        1.0, **_setting(_HOW, "Weakens tokens that were seen before; 1 is off.")
-    )
-    logit_bias: Annotated[dict[TokenId, Finite], BeforeValidator(_token_ids)] = Field(
-        {}, **_setting(_HOW, "Added to the scores of token ids.")
-    )
-    sampling_order: Literal["hf", "llamacpp"] = Field(
-        "hf", **_setting(_HOW, "`hf` truncates after the temperature, `llamacpp` before it.")
-    )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
-        0, **_setting(_HOW, "The whole source of randomness, with the row's key.")
-    )
+    sampling_order: Literal["hf", "llamacpp"] = _setting("sampling_order", "hf")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = _setting("seed", 0)
 
-    format: Format = Field("json", **_setting(_OUTPUT, "How a JSON payload is written."))
-    pretty: bool = Field(False, **_setting(_OUTPUT, "Indent JSON."))
-    raw: bool = Field(False, **_setting(_OUTPUT, "Write a string without its quotes."))
-    field: str | None = Field(None, **_setting(_OUTPUT, "Write only this part: `a.b`, `items.0`."))
-    envelope: bool = Field(
-        False, **_setting(_OUTPUT, "Write the versioned object with counts, model and seed.")
-    )
-    partial: bool = Field(
-        False, **_setting(_OUTPUT, "At the token limit, write the text so far (exit code 5).")
-    )
-    stream: Literal["text", "events"] | None = Field(
-        None, **_setting(_OUTPUT, "Write the text, or JSON events, while it is being decoded.")
-    )
-    stats: bool = Field(False, **_setting(_OUTPUT, "Counts and times, on stderr."))
+    format: Format = _setting("format", "json")
+    pretty: bool = _setting("pretty", False)
+    raw: bool = _setting("raw", False)
+    field: str | None = _setting("field", None)
+    envelope: bool = _setting("envelope", False)
+    partial: bool = _setting("partial", False)
+    stream: Literal["text", "events"] | None = _setting("stream", None)
+    stats: bool = _setting("stats", False)
 
-    slots: Annotated[int, Field(ge=1, le=4096)] = Field(
-        16, **_setting(_BATCH, "Rows decoded at once; changes speed, not text.")
-    )
-    unordered: bool = Field(
-        False, **_setting(_BATCH, "Write rows as they end instead of in input order.")
-    )
+    slots: Annotated[int, Field(ge=1, le=4096)] = _setting("slots", 16)
+    unordered: bool = _setting("unordered", False)
 
 
 def field_name(key: str) -> str:

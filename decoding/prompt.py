@@ -61,13 +61,15 @@ def render(model: Model, prompt: Prompt) -> str:
         return prompt.text
     if model.chat_template is None:
         return _plain(prompt)
+    text = _clean(model, prompt.text)
+    passages = tuple(_clean(model, passage) for passage in prompt.passages)
     if "fields" in model.chat_template:
-        messages = [{"role": "user", "content": _clean(model, prompt.text)}]
-        documents = [{"text": _clean(model, passage)} for passage in prompt.passages]
-        return _render(model, messages, documents=documents, fields=prompt.fields)
+        documents = [{"text": passage} for passage in passages]
+        user = {"role": "user", "content": text}
+        return _render(model, [user], documents=documents, fields=prompt.fields)
     system = prompt.system or _instruction(prompt)
     messages = [{"role": "system", "content": system}] if system else []
-    messages.append({"role": "user", "content": _with_passages(prompt)})
+    messages.append({"role": "user", "content": _join(*passages, text)})
     return _render(model, messages)
 
 
@@ -77,15 +79,12 @@ def _instruction(prompt: Prompt) -> str:
     return f"Answer with JSON only, in this form: {prompt.fields}"
 
 
-def _with_passages(prompt: Prompt) -> str:
-    return "\n\n".join((*prompt.passages, prompt.text)) if prompt.text else "\n\n".join(
-        prompt.passages
-    )
-
-
 def _plain(prompt: Prompt) -> str:
-    parts = (prompt.system, _with_passages(prompt), _instruction(prompt))
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return _join(prompt.system, *prompt.passages, prompt.text, _instruction(prompt)) + "\n"
+
+
+def _join(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
 
 
 def _clean(model: Model, text: str) -> str:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher, LLParserLimits
 
 ENGINE_OPTIONS = '%llguidance {"no_forcing": true}\n'
-_OPTIONS_LINE = re.compile(r"^[ \t]*%llguidance\b[ \t]*(.*)$", re.MULTILINE)
 _FORCED_BYTES = 512
 """Forced bytes looked at in one go: a guard against grammars that force for ever."""
 _LOOK_BACK = 4
@@ -212,9 +211,14 @@ def regex(pattern: str, vocab: Vocabulary) -> Constraint:
     """
     from tether.grammars.lint import regex_findings
 
-    _raise_first_error(regex_findings(pattern))
-    grammar = f"{ENGINE_OPTIONS}start: {regex_terminal(pattern)}\n"
-    return EngineConstraint(grammar, vocab, _refuser("regex", pattern))
+    def refuse(message: str) -> Exception:
+        return _first_error(regex_findings(pattern)) or _plain_refusal(message)
+
+    if pattern.endswith("\\"):  # a lone backslash would swallow the literal's end
+        error = _first_error(regex_findings(pattern))
+        if error:
+            raise error
+    return EngineConstraint(f"{ENGINE_OPTIONS}start: {regex_terminal(pattern)}\n", vocab, refuse)
 
 
 def choices(options: Sequence[str], vocab: Vocabulary) -> Constraint:
@@ -238,26 +242,37 @@ def choices(options: Sequence[str], vocab: Vocabulary) -> Constraint:
 def lark(text: str, vocab: Vocabulary) -> Constraint:
     """Texts of a grammar in llguidance's Lark dialect, from its rule `start`.
 
+    Terminals are matched greedily: `"b" "c" | "bcd"` holds only "bcd".
+
     Raises:
         GrammarError: The grammar is refused; with line, column, caret and cure.
     """
     from tether.grammars.lint import lark_findings
 
-    _raise_first_error(lark_findings(text))
-    return EngineConstraint(with_engine_options(text), vocab, _refuser("grammar", text))
+    def refuse(message: str) -> Exception:
+        return _first_error(lark_findings(text), message) or _plain_refusal(message)
+
+    constraint = EngineConstraint(with_engine_options(text), vocab, refuse)
+    error = _first_error(lark_findings(text))  # endless rules, which the engine takes
+    if error:
+        raise error
+    return constraint
 
 
 def gbnf(text: str, vocab: Vocabulary) -> Constraint:
     """Texts of a llama.cpp grammar, from its rule `root`.
 
+    Every character is a terminal of its own, so that the language is exactly the grammar's.
+
     Raises:
         GrammarError: The grammar is refused; with line, column, caret and cure.
     """
-    from tether.grammars.gbnf import gbnf_findings, gbnf_to_lark
+    from tether.grammars.gbnf_reader import gbnf_findings, gbnf_to_lark
 
-    _raise_first_error(gbnf_findings(text))
-    grammar = with_engine_options(gbnf_to_lark(text))
-    return EngineConstraint(grammar, vocab, _refuser("grammar", text))
+    error = _first_error(gbnf_findings(text))
+    if error:
+        raise error
+    return EngineConstraint(with_engine_options(gbnf_to_lark(text)), vocab)
 
 
 def engine_limits() -> LLParserLimits:
@@ -276,56 +291,58 @@ def engine_limits() -> LLParserLimits:
 
 
 def regex_terminal(pattern: str) -> str:
-    """`pattern` as a regex literal of the Lark dialect, its outer anchors left out."""
-    body = pattern.removeprefix("^")
-    if body.endswith("$") and (len(body) - 1 - len(body[:-1].rstrip("\\"))) % 2 == 0:
-        body = body[:-1]
-    body = body.replace("\n", "\\n").replace("\r", "\\r")
+    """`pattern` as a regex literal of the Lark dialect."""
+    body = pattern.replace("\n", "\\n").replace("\r", "\\r")
     escaped = re.sub(r"\\.|/", lambda m: "\\/" if m[0] == "/" else m[0], body)
     return f"/{escaped}/" if escaped else '""'
 
 
 def with_engine_options(text: str) -> str:
-    """`text` with our engine options, merged into its own options line where it has one."""
-    match = _OPTIONS_LINE.search(text)
+    """`text` with our engine options at its end, where they win and move no line."""
+    return f"{text}\n{ENGINE_OPTIONS}"
+
+
+def engine_message(grammar: str) -> str:
+    """What llguidance says against a grammar text without looking at any tokens; "" for nothing."""
+    from llguidance import LLMatcher
+
+    refused, messages = LLMatcher.validate_grammar_with_warnings(grammar, limits=engine_limits())
+    return str(messages[0]) if refused else ""
+
+
+def engine_refusal(grammar: str) -> tuple[int, int, str] | None:
+    """Line, column and reason of llguidance's refusal of a Lark text, or None."""
+    message = engine_message(grammar)
+    if not message:
+        return None
+    return located(message)
+
+
+def located(message: str) -> tuple[int, int, str]:
+    """Line, column and reason in a message of llguidance; line 1 where it names none."""
+    match = re.match(r"(?:at )?(\d+)\((\d+)\): (.*)", message)
+    detail = re.search(r"^error: (.*)$", message, re.MULTILINE)
     if not match:
-        return ENGINE_OPTIONS + text
-    try:
-        options = {**json.loads(match[1] or "{}"), "no_forcing": True}
-    except (ValueError, TypeError):
-        return text  # the engine names the mistake
-    return f"{text[: match.start()]}%llguidance {json.dumps(options)}{text[match.end() :]}"
-
-
-def _refuser(what: str, text: str) -> Callable[[str], GrammarError]:
-    """Turns a message of llguidance about `text` into ours, its copy of the text left out."""
-
-    def refuse(message: str) -> GrammarError:
-        first = re.sub(r"^(at )?\d+\(\d+\): ", "", message.strip().split("\n")[0])
-        detail = re.search(r"^error: (.*)$", message, re.MULTILINE)
-        reason = (detail[1] if detail else first).rstrip(".")
-        return GrammarError(
-            f"The {what} is refused by the mask engine: {reason}.",
-            hint="`tether check` lists everything it finds.",
-            excerpt=f"  {text}" if "\n" not in text else "",
-        )
-
-    return refuse
+        return 1, 1, message.split("\n")[0].rstrip(".")
+    reason = detail[1] if detail else match[3]
+    return int(match[1]), int(match[2]), reason.rstrip(".:")
 
 
 def _plain_refusal(message: str) -> GrammarError:
-    return GrammarError(f"The grammar is refused by the mask engine: {message.strip()}")
+    return GrammarError(f"The grammar is refused by the mask engine: {located(message)[2]}.")
 
 
-def _raise_first_error(findings: Sequence[Finding]) -> None:
+def _first_error(findings: Sequence[Finding], message: str = "") -> GrammarError | None:
+    """The first error among the findings as an exception; the engine's message if there is none."""
     for finding in findings:
         if finding.level == "error":
-            raise GrammarError(
+            return GrammarError(
                 finding.message,
                 hint=finding.hint,
                 pointer=finding.pointer,
                 excerpt=finding.excerpt,
             )
+    return _plain_refusal(message) if message else None
 
 
 def _index(tokens: Sequence[int], token: int) -> int:

@@ -5,7 +5,7 @@ The examples are the test table (`tests/grammars/test_messages.py`) and the docu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tether.grammars.findings import Finding, Level, excerpt, place
 
@@ -294,14 +294,14 @@ GBNF = {
         "Give the recursion an end: add an alternative without {name}.",
         ('root ::= "a" root\n',),
     ),
-    "endless": LARK["endless"],
-    "cycle": LARK["cycle"],
+    "endless": replace(LARK["endless"], examples=('root ::= "a" | loop\nloop ::= "b" loop\n',)),
+    "cycle": replace(LARK["cycle"], examples=('root ::= root | "a"\n',)),
     "unused": Message(
         "warning",
         "Rule {name} is not reachable from root.",
         "Use it or remove it.",
         ('root ::= "a"\nitem ::= "b"\n',),
     ),
-    "left_recursion": LARK["left_recursion"],
+    "left_recursion": replace(LARK["left_recursion"], examples=('root ::= root "a" | "b"\n',)),
     "other": LARK["other"],
 }

@@ -1,0 +1,63 @@
+"""What each setting means, in one sentence: the same words in --help, in errors and in the docs."""
+
+from __future__ import annotations
+
+GROUPS: dict[str, dict[str, str]] = {
+    "model": {
+        "model": "A model directory, an id in the local hub cache, or `builtin` for the shipped model.",
+        "device": "`auto`, `cpu`, `cuda` or `cuda:1`.",
+        "dtype": "Number format of the weights.",
+        "compile": "Run the forward through torch.compile.",
+    },
+    "what may be said": {
+        "schema": "JSON Schema: a file, JSON text, a table, or the short syntax (`name, age int`).",
+        "type": "A Pydantic model or an outlines type as `package.module:Name`.",
+        "regex": "Regular expression of the whole text.",
+        "choices": "The texts of which exactly one is said.",
+        "grammar": "A `.lark` or `.gbnf` file.",
+        "order": "Order of the properties of a JSON object.",
+        "whitespace": "Whether white space between JSON tokens is fixed or free.",
+        "bound": "Bound strings and numbers to which the schema sets no length.",
+        "stop": "Texts that end free text where they appear.",
+    },
+    "prompt": {
+        "system": "Instructions for chat models; `@file` reads it.",
+        "template": "The prompt with `{field}` placeholders; `@file` reads it.",
+        "evidence": "Passages that the answer shall rest on; `@file` reads one.",
+        "raw_prompt": "The prompt is the whole input: no chat template.",
+        "think": "Let the model reason before it answers, up to a text (`true`: `</think>`).",
+    },
+    "how it is said": {
+        "max_tokens": "The most output tokens, forced ones and reasoning included.",
+        "temperature": "Divides the scores; 0 takes the best token.",
+        "top_k": "Keep the k best tokens; 0 keeps all.",
+        "top_p": "Keep the best tokens that together reach this probability.",
+        "min_p": "Keep tokens of at least this share of the best probability.",
+        "repetition_penalty": "Weakens tokens that were seen before; 1 is off.",
+        "logit_bias": "Added to the scores of token ids.",
+        "sampling_order": "`hf` truncates after the temperature, `llamacpp` before it.",
+        "seed": "The whole source of randomness, with the row's key.",
+    },
+    "output": {
+        "format": "How a JSON payload is written.",
+        "pretty": "Indent JSON.",
+        "raw": "Write a string without its quotes.",
+        "field": "Write only this part: `a.b`, `items.0`.",
+        "envelope": "Write the versioned object with counts, model and seed.",
+        "partial": "At the token limit, write the text so far (exit code 5).",
+        "stream": "Write the text, or JSON events, while it is being decoded.",
+        "stats": "Counts and times, on stderr.",
+    },
+    "batch": {
+        "slots": "Rows decoded at once; changes speed, not text.",
+        "unordered": "Write rows as they end instead of in input order.",
+    },
+}
+"""Settings by what they are about, in the order of the help."""
+
+MEANINGS: dict[str, str] = {key: text for group in GROUPS.values() for key, text in group.items()}
+
+
+def flag(key: str) -> str:
+    """The long option of a setting: `max_tokens` is `--max-tokens`."""
+    return "--choice" if key == "choices" else f"--{key.replace('_', '-')}"

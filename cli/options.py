@@ -1,0 +1,143 @@
+"""The options of the commands, one for each setting, made from one table.
+
+A command names its groups with `@takes(...)` and gets what the user gave as keyword arguments by
+the setting's name; what was not given is absent, so that weaker layers can show through.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from tether.cli.meanings import GROUPS, MEANINGS, flag
+
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("model", "device", "schema", "type", "regex", "grammar", "system"), str),
+    **dict.fromkeys(("template", "field"), str),
+    **dict.fromkeys(("choices", "stop", "evidence", "logit_bias"), list[str]),
+    **dict.fromkeys(("compile", "bound", "raw_prompt", "think", "pretty", "raw"), bool),
+    **dict.fromkeys(("envelope", "partial", "stats", "unordered"), bool),
+    **dict.fromkeys(("max_tokens", "top_k", "seed", "slots"), int),
+    **dict.fromkeys(("temperature", "top_p", "min_p", "repetition_penalty"), float),
+    "dtype": Literal["auto", "float32", "bfloat16", "float16", "float64"],
+    "order": Literal["declared", "any"],
+    "whitespace": Literal["compact", "flexible"],
+    "sampling_order": Literal["hf", "llamacpp"],
+    "format": Literal["json", "jsonl", "csv", "tsv"],
+    "stream": Literal["text", "events"],
+}
+_SHORT = {"model": "-m", "schema": "-s", "format": "-o", "raw": "-r", "evidence": "-e"}
+_METAVARS = {"logit_bias": "ID=VALUE", "evidence": "TEXT|@FILE", "stop": "TEXT", "choices": "TEXT"}
+_SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
+"""Flags that do not say the same as the setting."""
+
+MODEL = tuple(GROUPS["model"])
+SAMPLING = tuple(GROUPS["how it is said"])
+PROMPT = tuple(GROUPS["prompt"])
+JSON = ("schema", "type", "order", "whitespace", "bound")
+TEXT = ("regex", "choices", "grammar", "stop")
+OUTPUT = tuple(GROUPS["output"])
+BATCH = tuple(GROUPS["batch"])
+
+PromptArgument: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PROMPT]",
+        help="The prompt: a text, `@file`, or `-` for stdin. With a prompt and a pipe, what is "
+        "piped in becomes a passage.",
+        show_default=False,
+    ),
+]
+ProfileOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="NAME",
+        help="Use a profile of tether.toml; may be repeated, later ones win.",
+        rich_help_panel="Profile",
+    ),
+]
+VarOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var",
+        metavar="NAME=VALUE",
+        help="A field of the template; may be repeated, `@file` reads the value.",
+        rich_help_panel="Prompt",
+    ),
+]
+KeyOption: TypeAlias = Annotated[
+    str,
+    typer.Option("--key", hidden=True, help="The row's id, to repeat one row of a batch alone."),
+]
+
+
+def takes(*groups: tuple[str, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of these settings, as keyword arguments, absent if not given."""
+    keys = [key for group in groups for key in group]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(function, eval_str=True)
+        kept = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
+
+        @wraps(function)
+        def command(**values: Any) -> Any:
+            flags = {key: values.pop(key) for key in keys}
+            return function(**values, **_given(flags))
+
+        options = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for key, kind in ((key, _option(key)) for key in keys)
+        ]
+        command.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in [*kept, *options]}
+        return command
+
+    return decorate
+
+
+def _option(key: str) -> Any:
+    kind = _KINDS[key]
+    names = [*([_SHORT[key]] if key in _SHORT else []), flag(key)]
+    if kind is bool:
+        names[-1] += f"/--no-{key.replace('_', '-')}"
+    option = typer.Option(
+        *names,
+        help=_SPECIAL.get(key, MEANINGS[key]),
+        metavar=_METAVARS.get(key),
+        rich_help_panel=next(name for name, keys in GROUPS.items() if key in keys).capitalize(),
+    )
+    return Annotated[kind | None, option]
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """What the user gave, `ID=VALUE` pairs as a table."""
+    given = {key: value for key, value in flags.items() if value is not None}
+    if "logit_bias" in given:
+        from tether.cli.environment import logit_bias
+
+        given["logit_bias"] = logit_bias(given["logit_bias"], "--logit-bias")
+    return given
+
+
+def variables(pairs: list[str] | None) -> dict[str, str]:
+    """`--var NAME=VALUE` pairs as template fields.
+
+    Raises:
+        UsageError: A pair has no `=`, or its file cannot be read.
+    """
+    from tether.cli import texts
+    from tether.errors import UsageError
+
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--var {pair!r} is not NAME=VALUE.")
+        found[name] = texts.read(value)
+    return found
