@@ -95,11 +95,12 @@ def run(args: Sequence[str]) -> int:
     global _debug  # noqa: PLW0603 - one process, one command line
     _debug = bool(os.environ.get("TETHER_DEBUG"))
     try:
-        with streams.guarded("standard output"):
-            code = _invoke(list(args) or ["--help"])
+        code = _invoke(list(args) or ["--help"])
+        with streams.guarded("Standard output"):
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except streams.ClosedPipe:
+    except (streams.ClosedPipe, BrokenPipeError):
+        streams.silence_stdout()
         return 0
     except KeyboardInterrupt:
         streams.complain("Interrupted.")
@@ -110,6 +111,8 @@ def run(args: Sequence[str]) -> int:
         return _refuse_usage(error)
     except TetherError as error:
         return _report(error)
+    except OSError as error:
+        return _report_os(error)
     except Exception as error:  # noqa: BLE001 - the last place to say it in one line
         return _report_bug(error)
     return code
@@ -148,6 +151,16 @@ def _report(error: TetherError) -> int:
     detail = "\n".join(part for part in (error.excerpt, error.hint) if part)
     streams.complain(error.message, detail)
     return error.exit_code
+
+
+def _report_os(error: OSError) -> int:
+    """A file or a stream that failed where nobody foresaw it, such as help on a full disk."""
+    if _debug:
+        _traceback()
+    streams.silence_stdout()
+    name = error.filename or "Standard output"
+    streams.complain(f"{name}: {os.strerror(error.errno) if error.errno else error}.")
+    return 1
 
 
 def _report_bug(error: Exception) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +40,7 @@ class BatchOutput:
         self._stack = ExitStack()
         self._descriptors: dict[Path, int] = {}
         self.num_failed = self.num_rows = 0
+        self.tell: Callable[[str], None] = streams.say
 
     def __enter__(self) -> Self:
         """Open the files, empty."""
@@ -88,7 +89,7 @@ class BatchOutput:
         self.num_rows += 1
         self.num_failed += not record.ok
         if not record.ok and self._errors is None and not quiet:
-            streams.say(f"tether: {failure_message(record.line)}")
+            self.tell(f"tether: {failure_message(record.line)}")
         if not self._ordered:
             self._write(record)
             return

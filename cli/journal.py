@@ -51,13 +51,11 @@ class Journal:
 
     Attributes:
         identity: What decided the rows' texts when the batch began.
-        final: The counts of a batch that is complete, else None.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self.path = path
         self.identity = dict(identity)
-        self.final: dict[str, int] | None = None
         self._descriptor = -1
         self._size = self._header_end = 0
         self._synced = time.monotonic()
@@ -102,13 +100,16 @@ class Journal:
         self._size = self._header_end
         for offset, body in _bodies(self.path, self._header_end):
             self._size = offset + len(_framed(body))
-            value = json.loads(body)
-            if isinstance(value, dict):
-                self.final = value["final"]
-            else:
-                yield offset, Record(*value)
+            yield offset, Record(*json.loads(body))
         with guarded(self.path):
             os.ftruncate(self._descriptor, self._size)
+
+    def read_final(self) -> dict[str, int] | None:
+        """The counts of a batch that is complete; None where rows may be missing."""
+        for _, body in _bodies(self.path, self._header_end):
+            value = json.loads(body)
+            return value["final"] if isinstance(value, dict) else None
+        return None
 
     def append(self, record: Record) -> int:
         """Put a finished row on disk; returns its offset.
@@ -147,7 +148,6 @@ class Journal:
             os.fsync(stream.fileno())
         with guarded(self.path):
             shrunk.replace(self.path)
-        self.final = dict(counts)
 
     def close(self) -> None:
         """Close the file; also releases the lock."""

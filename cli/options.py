@@ -80,6 +80,7 @@ KeyOption: TypeAlias = Annotated[
 def takes(*groups: tuple[str, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of these settings, as keyword arguments, absent if not given."""
     keys = [key for group in groups for key in group]
+    hidden = ["think_until"] if "think" in keys else []
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(function, eval_str=True)
@@ -87,12 +88,12 @@ def takes(*groups: tuple[str, ...]) -> Callable[[Callable[..., Any]], Callable[.
 
         @wraps(function)
         def command(**values: Any) -> Any:
-            flags = {key: values.pop(key) for key in keys}
+            flags = {key: values.pop(key) for key in (*keys, *hidden)}
             return function(**values, **_given(flags))
 
         options = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-            for key, kind in ((key, _option(key)) for key in keys)
+            for key, kind in ((key, _option(key)) for key in (*keys, *hidden))
         ]
         command.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in [*kept, *options]}
@@ -102,6 +103,8 @@ def takes(*groups: tuple[str, ...]) -> Callable[[Callable[..., Any]], Callable[.
 
 
 def _option(key: str) -> Any:
+    if key == "think_until":  # the second half of `--think=TEXT`, see command_classes.py
+        return Annotated[str | None, typer.Option("--think-until", hidden=True)]
     kind = _KINDS[key]
     names = [*([_SHORT[key]] if key in _SHORT else []), flag(key)]
     if kind is bool:
@@ -118,6 +121,8 @@ def _option(key: str) -> Any:
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
     """What the user gave, `ID=VALUE` pairs as a table."""
     given = {key: value for key, value in flags.items() if value is not None}
+    if (mark := given.pop("think_until", None)) is not None:
+        given["think"] = mark
     if "logit_bias" in given:
         from tether.cli.environment import logit_bias
 

@@ -84,9 +84,14 @@ def read(line: Line, template: Template | None = None) -> Row:
         value = _object(line)
         return parse(row, value, template)
     except UsageError as error:
-        name = value.get("custom_id", value.get("id")) if isinstance(value, dict) else None
-        known = name if _is_id(name) else None
-        return Row(line.index, line.crc, known, openai_rows.is_openai(value), error=error)
+        return refused(row, value, error)
+
+
+def refused(row: Row, value: Any, error: UsageError) -> Row:
+    """A row with its error, and its id where that can be told."""
+    name = value.get("custom_id", value.get("id")) if isinstance(value, Mapping) else None
+    known = name if _is_id(name) else None
+    return Row(row.index, row.crc, known, openai_rows.is_openai(value), error=error)
 
 
 def parse(row: Row, value: Mapping[str, Any], template: Template | None = None) -> Row:

@@ -80,13 +80,13 @@ def silence_stdout() -> None:
         os.dup2(nothing.fileno(), descriptor)
 
 
-def say(text: str, *, style: str = "") -> None:
+def say(text: str, *, style: str = "", end: str = "\n") -> None:
     """A message for people, on stderr; nothing happens when stderr is closed."""
     if sys.stderr is None:
         return
     shown = f"\x1b[{style}m{text}\x1b[0m" if style and coloured(sys.stderr) else text
     try:
-        sys.stderr.write(f"{shown}\n")
+        sys.stderr.write(f"{shown}{end}")
         sys.stderr.flush()
     except (OSError, ValueError):
         return

@@ -102,7 +102,7 @@ class SlotLayer:
 
 
 def _write(target: Tensor, new: Tensor, window: Window) -> None:
-    """target [rows, heads, capacity, dim] <- new [rows, heads, q, dim] at window.columns."""
+    """Target [rows, heads, capacity, dim] <- new [rows, heads, q, dim] at window.columns."""
     if target.shape[0] == 1:
         start = window.length - window.counts[0]
         target[:, :, start : start + new.shape[2]] = new

@@ -8,7 +8,7 @@ last row where there is none.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -47,9 +47,7 @@ class Loop:
         self.slots = slots
         self._free_mask = _free_mask(model)
 
-    def run(
-        self, requests: Iterable[Request], on_delta: OnDelta | None = None
-    ) -> Iterator[Result]:
+    def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
         """Decode requests, pulled only as slots come free; yield results as rows end.
 
         A row's text depends on its request alone, not on the rows beside it.
@@ -117,9 +115,7 @@ class _Batch:
         hidden = self._forward(0, self.rows, [row.pending for row in self.rows])
         self._choose(self.rows, hidden, masks)
 
-    def _admit(
-        self, source: Iterator[Request], slot: int
-    ) -> Iterator[Result]:
+    def _admit(self, source: Iterator[Request], slot: int) -> Generator[Result, None, Row | None]:
         """The next request that is still running after its first token, in `slot`; else None."""
         for request in source:
             row = Row(request, self._model.vocabulary, self._model.end_ids)
@@ -192,8 +188,9 @@ class _Batch:
             if row.finish is None:
                 row.take(token)
                 self._check_position(row)
-            if self._on_delta is not None and (delta := row.delta()) is not None:
-                self._on_delta(delta)
+            if self._on_delta is not None:
+                for delta in row.deltas():
+                    self._on_delta(delta)
 
     def _tokens(self, rows: Sequence[Row], logits: Tensor, masks: Tensor | None) -> list[int]:
         plan, inputs = step_inputs(rows, logits, masks)

@@ -8,7 +8,7 @@ model's: it takes the document, the question and the schema line apart), any oth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tether.errors import ModelError, UsageError
 
@@ -96,7 +96,7 @@ def _clean(model: Model, text: str) -> str:
     return text
 
 
-def _render(model: Model, messages: list[dict[str, str]], **extra: Any) -> str:
+def _render(model: Model, messages: list[dict[str, str]], **extra: object) -> str:
     """Run a Jinja chat template as the library does, in its sandbox."""
     from jinja2 import TemplateError
     from jinja2.ext import loopcontrols

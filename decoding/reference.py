@@ -109,7 +109,7 @@ def entropy(log_probabilities: Tensor) -> Tensor:
 
 
 def _draw_scores(plan: Plan, scores: Tensor, inputs: Inputs) -> Tensor:
-    """log q + Gumbel noise for sampled rows; greedy rows keep their scores."""
+    """Log q + Gumbel noise for sampled rows; greedy rows keep their scores."""
     greedy = (inputs.temperature == 0)[:, None]
     log_q = torch.log_softmax(shape(plan, scores, inputs), dim=1)
     tokens = torch.arange(scores.shape[1], device=scores.device)[None, :]

@@ -103,5 +103,3 @@ class Delta:
     key: str
     kind: Literal["text", "thought"]
     text: str
-    tokens: tuple[int, ...]
-    forced: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import time
+from collections.abc import Callable
+from typing import Literal
 
 from tether.decoding.noise import row_state
 from tether.decoding.request import Delta, Request, Result, RowStats
@@ -40,6 +42,7 @@ class Row:
         self._started, self._first_token_s = time.perf_counter(), 0.0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._sent = 0
+        self._ready: list[Delta] = []
         if not self._thinking:
             self._guard(self._begin_answer)
 
@@ -80,15 +83,11 @@ class Row:
         """End the row with an error of its own; other rows go on."""
         self._stop(_REASONS.get(type(error), "error"), str(error))
 
-    def delta(self) -> Delta | None:
+    def deltas(self) -> list[Delta]:
         """The text that is new since the last call; whole characters only."""
-        kind = "thought" if self._thinking else "text"
-        source = self._thought if self._thinking else self._text
-        settled = max(self._sent, len(source) - self._held_back())
-        fresh = bytes(source[self._sent : settled])
-        self._sent = settled
-        text = self._decoder.decode(fresh, final=self.finish is not None)
-        return Delta(self.request.key, kind, text, (), 0) if text else None
+        self._flush(final=self.finish is not None)
+        ready, self._ready = self._ready, []
+        return ready
 
     def result(self) -> Result:
         """What became of the request; call once `finish` is set."""
@@ -112,12 +111,18 @@ class Row:
             ),
         )
 
-    def _held_back(self) -> int:
-        """Bytes at the end that may yet turn out to be part of a stop text or the delimiter."""
-        if self.finish is not None:
-            return 0
-        ends = [self.request.think or ""] if self._thinking else list(self.request.stop)
-        return max((len(text.encode()) for text in ends), default=0)
+    def _flush(self, *, final: bool) -> None:
+        """Queue what is settled of the thought or the text as a delta."""
+        source = self._thought if self._thinking else self._text
+        # The end may yet turn out to be part of a stop text or of the delimiter.
+        ends = [self.request.think or ""] if self._thinking else self.request.stop
+        held_back = 0 if final else max((len(text.encode()) for text in ends), default=0)
+        settled = max(self._sent, len(source) - held_back)
+        text = self._decoder.decode(bytes(source[self._sent : settled]), final=final)
+        self._sent = settled
+        if text:
+            kind: Literal["thought", "text"] = "thought" if self._thinking else "text"
+            self._ready.append(Delta(self.request.key, kind, text))
 
     def _take(self, token: int) -> None:
         if self._thinking:
@@ -173,6 +178,7 @@ class Row:
                 self._num_forced += 1
             at = self._thought.find(delimiter)
         del self._thought[at if at >= 0 else len(self._thought) :]
+        self._flush(final=True)
         self._thinking, self._sent = False, 0
         self._answer_from = len(self.context)
         self._begin_answer()
@@ -193,8 +199,9 @@ class Row:
         if self.finish is None:
             self.finish, self._message = reason, message
 
-    def _guard(self, action: object) -> None:
+    def _guard(self, action: Callable[[], None]) -> None:
+        """Run what may end the row with an error of its own."""
         try:
-            action()  # type: ignore[operator]
+            action()
         except TetherError as error:
             self.fail(error)

@@ -11,9 +11,7 @@ from tether.decoding.plan import Inputs, Plan
 from tether.decoding.row import Row
 
 
-def step_inputs(
-    rows: Sequence[Row], logits: Tensor, masks: Tensor | None
-) -> tuple[Plan, Inputs]:
+def step_inputs(rows: Sequence[Row], logits: Tensor, masks: Tensor | None) -> tuple[Plan, Inputs]:
     """The plan and the tensors of one step, from the rows' sampling settings."""
     samplings = [row.request.sampling for row in rows]
     sampled = any(s.temperature > 0 for s in samplings)
@@ -38,8 +36,14 @@ def step_inputs(
         min_p=column([s.min_p for s in samplings]),
         penalty=column([s.repetition_penalty for s in samplings]),
         seen=_ragged(
-            [sorted(set(row.context)) if s.repetition_penalty != 1 else []
-             for row, s in zip(rows, samplings, strict=True)], -1, torch.int64, device),
+            [
+                sorted(set(row.context)) if s.repetition_penalty != 1 else []
+                for row, s in zip(rows, samplings, strict=True)
+            ],
+            -1,
+            torch.int64,
+            device,
+        ),
         bias_ids=_ragged([list(bias) for bias in biases], -1, torch.int64, device),
         bias=_ragged([list(bias.values()) for bias in biases], 0.0, torch.float32, device),
     )

@@ -27,7 +27,11 @@ def route_for_testing(inputs: Inputs) -> Route:
     """Which route `choose` takes for these inputs."""
     if inputs.mask is None:
         return "dense"
-    return "gather" if _most_allowed(inputs.mask) * _GATHER_SHARE <= inputs.logits.shape[1] else "dense"
+    return (
+        "gather"
+        if _most_allowed(inputs.mask) * _GATHER_SHARE <= inputs.logits.shape[1]
+        else "dense"
+    )
 
 
 def choose(plan: Plan, inputs: Inputs) -> Choice:

@@ -69,7 +69,7 @@ def gbnf_to_lark(text: str) -> str:
 
 def _lark_name(name: str) -> str:
     """A rule name of the dialect, one for one: capitals and rarer signs are written as codes."""
-    coded = re.sub(r"[^a-z0-9-]", lambda m: "_" if m[0] == "_" else f"_{ord(m[0]):x}_", name)
+    coded = re.sub(r"[^a-z0-9-]", lambda m: f"_{ord(m[0]):x}_", name)
     return f"r-{coded}"
 
 
@@ -177,7 +177,10 @@ class _Reader:
         parts: list[str] = []
         while not self._take("]"):
             low = self._char(start, "open_class")
-            if self.text[self.at : self.at + 1] == "-" and self.text[self.at + 1 : self.at + 2] != "]":
+            if (
+                self.text[self.at : self.at + 1] == "-"
+                and self.text[self.at + 1 : self.at + 2] != "]"
+            ):
                 self.at += 1
                 high = self._char(start, "open_class")
                 if high < low:
@@ -246,5 +249,3 @@ def _repeated(body: str, low: int, high: int | None) -> str:
 def _code(char: str) -> str:
     """A character inside a regex class."""
     return f"\\x{{{ord(char):x}}}"
-
-

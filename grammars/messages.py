@@ -26,7 +26,7 @@ class Message:
     hint: str
     examples: tuple[str, ...]
 
-    def at(self, source: str, offset: int, **words: object) -> Finding:
+    def at(self, source: str, offset: int, /, **words: object) -> Finding:
         """The finding at a character offset of `source`."""
         line, column = place(source, offset)
         return Finding(
@@ -304,4 +304,85 @@ GBNF = {
     ),
     "left_recursion": replace(LARK["left_recursion"], examples=('root ::= root "a" | "b"\n',)),
     "other": LARK["other"],
+}
+
+SHORT = {
+    "empty": Message(
+        "error",
+        "The schema names no field.",
+        "Write at least one: name, age int.",
+        ("", "  \n", "a {}"),
+    ),
+    "name": Message(
+        "error",
+        "A field begins with its name, not with {what}.",
+        'Names are letters, digits, _ and -; write others in double quotes: "first name".',
+        ("a, , b", "?a", "3d int", "a, |b"),
+    ),
+    "duplicate": Message(
+        "error",
+        "The field {name} is named twice.",
+        "Remove one of the two.",
+        ("a, b int, a", 'a {b, "b"}'),
+    ),
+    "type": Message(
+        "error",
+        "There is no type {what}.",
+        "{cure}",
+        ("age integer", "a strng", "a {b itn}", "a [foo]", "tags list"),
+    ),
+    "range": Message(
+        "error",
+        "The range {what} is empty: its lower end is above its upper end.",
+        "Write the lower end first.",
+        ("a int 5..1", "a str 9..2"),
+    ),
+    "length": Message(
+        "error",
+        "The range {what} counts characters or items, so its ends are whole numbers from 0 on.",
+        "Write 0..20, 1.. or ..5.",
+        ("a str -1..5", "a [int] 0..2.5"),
+    ),
+    "no_range": Message(
+        "error",
+        "A {what} has no range.",
+        "Ranges follow int and num (values), str (characters) and [T] (items).",
+        ("a bool 0..1", "a date 1..2", "a x|y 1..2"),
+    ),
+    "open_bracket": Message(
+        "error",
+        "The bracket {what} is opened here and not closed.",
+        "Close it after its last field or type.",
+        ("a [int", "a {b, c", "a [{b}"),
+    ),
+    "open_string": Message(
+        "error",
+        "A text is opened here and not closed on its line.",
+        'Add the closing "; for a literal quote write \\".',
+        ('a "what it is', 'a "x|y'),
+    ),
+    "choice": Message(
+        "error",
+        "After | comes one more allowed value, not {what}.",
+        'Values are words, numbers, null, or texts in double quotes: paid|"not paid".',
+        ("a x|", "a x|, b", "a x||y"),
+    ),
+    "twice": Message(
+        "error",
+        "The value {what} is allowed twice.",
+        "Remove one of the two.",
+        ("a x|y|x",),
+    ),
+    "description": Message(
+        "error",
+        "The colon is followed by no description.",
+        "Write it after the colon, up to the next comma or line: bio: what they do.",
+        ("bio:", "bio: , a"),
+    ),
+    "separator": Message(
+        "error",
+        "Here may stand {expected}, not {what}.",
+        "Separate fields by commas or lines.",
+        ("a int b", "a int] , b", "a }", "a [int str]"),
+    ),
 }

@@ -6,8 +6,31 @@ import json
 from pathlib import Path
 from typing import Any
 
-WORDS = ["th", "he", "in", "an", "or", "the", " the", "and", '":"', '","', '{"', '"}', "ok", "true",
-         "false", "tr", "fal", "se", "ue", "id", "entifier", "10", "20"]
+WORDS = [
+    "th",
+    "he",
+    "in",
+    "an",
+    "or",
+    "the",
+    " the",
+    "and",
+    '":"',
+    '","',
+    '{"',
+    '"}',
+    "ok",
+    "true",
+    "false",
+    "tr",
+    "fal",
+    "se",
+    "ue",
+    "id",
+    "entifier",
+    "10",
+    "20",
+]
 
 
 def save_tokenizer(directory: Path) -> int:
@@ -19,7 +42,9 @@ def save_tokenizer(directory: Path) -> int:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
-        vocab_size=320, special_tokens=["<end>"], show_progress=False,
+        vocab_size=320,
+        special_tokens=["<end>"],
+        show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(WORDS * 4, trainer)
@@ -36,8 +61,13 @@ def save_checkpoint(directory: Path, kind: str, seed: int = 0, **overrides: Any)
 
     vocab = save_tokenizer(directory)
     shape = {
-        "vocab_size": vocab, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 160,
+        "vocab_size": vocab,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 160,
         "eos_token_id": 0,
     }
     if kind == "gpt2":

@@ -22,7 +22,7 @@ def load(
     *,
     device: str = "auto",
     dtype: str = "auto",
-    compile: bool = False,  # noqa: A002
+    compile: bool = False,
     backend: Backend = "auto",
 ) -> Model:
     """Load a checkpoint for decoding.

@@ -50,7 +50,9 @@ def _cached(model: str) -> Path:
         f"There is no model directory {model!r}"
         + (" and no such model in the local hub cache." if looks_like_id else "."),
         hint="tether never downloads: fetch the model first, for example with "
-        f"`hf download {model}`." if looks_like_id else "Check the path after --model.",
+        f"`hf download {model}`."
+        if looks_like_id
+        else "Check the path after --model.",
     )
 
 

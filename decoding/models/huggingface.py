@@ -43,7 +43,7 @@ class _WindowCache(Cache):  # type: ignore[misc]  # the library is untyped here
 class HuggingFaceNetwork:
     """See `tether.decoding.models.base.Network`."""
 
-    def __init__(self, model: Any, *, compile: bool = False) -> None:  # noqa: A002
+    def __init__(self, model: Any, *, compile: bool = False) -> None:
         self._model = model.eval()
         self._base = torch.compile(model.base_model, dynamic=True) if compile else model.base_model
         config = model.config.get_text_config()
@@ -59,7 +59,7 @@ class HuggingFaceNetwork:
 
     @classmethod
     def load(
-        cls, directory: Path, *, device: torch.device, dtype: torch.dtype, compile: bool  # noqa: A002
+        cls, directory: Path, *, device: torch.device, dtype: torch.dtype, compile: bool
     ) -> HuggingFaceNetwork:
         """Load a checkpoint directory: safetensors only, no remote code, no network."""
         logging.set_verbosity_error()
@@ -93,7 +93,8 @@ class HuggingFaceNetwork:
             states = self._base(**inputs).last_hidden_state
         else:
             states = self._model(**inputs).logits
-        return states.reshape(-1, states.shape[-1])[window.last]
+        last: Tensor = states.reshape(-1, states.shape[-1])[window.last]
+        return last
 
     @torch.inference_mode()
     def head(self, hidden: Tensor) -> Tensor:

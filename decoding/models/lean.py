@@ -49,8 +49,7 @@ class _Layer:
     attention_norm: Tensor
     qkv: Tensor
     qkv_bias: Tensor | None
-    query_norm: Tensor | None
-    key_norm: Tensor | None
+    head_norm: Tensor | None  # [heads + kv_heads, head_dim], the query's and the key's
     out: Tensor
     out_bias: Tensor | None
     mlp_norm: Tensor
@@ -133,20 +132,17 @@ class LeanNetwork:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """[tokens, width] -> rotated query, rotated key, value; each [tokens, heads, head_dim]."""
         qkv = F.linear(normed, layer.qkv, layer.qkv_bias).view(normed.shape[0], -1, self._head_dim)
-        rotated, value = qkv.split((self._heads + self._kv_heads, self._kv_heads), dim=1)
-        if layer.query_norm is not None and layer.key_norm is not None:
-            query, key = rotated.split((self._heads, self._kv_heads), dim=1)
-            query = F.rms_norm(query, (self._head_dim,), layer.query_norm, self._eps)
-            key = F.rms_norm(key, (self._head_dim,), layer.key_norm, self._eps)
-            rotated = torch.cat((query, key), dim=1)
+        rotated = qkv[:, : self._heads + self._kv_heads]
+        value = qkv[:, self._heads + self._kv_heads :]
+        if layer.head_norm is not None:
+            rotated = F.rms_norm(rotated, (self._head_dim,), None, self._eps) * layer.head_norm
         cos, sin = rotary
-        low, high = rotated.chunk(2, dim=2)
-        rotated = rotated * cos + torch.cat((-high, low), dim=2) * sin
-        query, key = rotated.split((self._heads, self._kv_heads), dim=1)
-        return query, key, value
+        swapped = rotated.roll(self._head_dim // 2, dims=2)
+        rotated = torch.addcmul(rotated * cos, swapped, sin)
+        return rotated[:, : self._heads], rotated[:, self._heads :], value
 
     def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """[rows, heads, q, dim] against [rows, kv_heads, length, dim] -> [rows * q, heads * dim]."""
+        """[rows, heads, q, dim] x [rows, kv_heads, length, dim] -> [rows * q, heads * dim]."""
         grouped = self._heads != self._kv_heads
         seen = F.scaled_dot_product_attention(query, keys, values, mask, enable_gqa=grouped)
         return seen.transpose(1, 2).reshape(-1, self._heads * self._head_dim)
@@ -167,8 +163,7 @@ class LeanNetwork:
             attention_norm=self._get(f"{at}input_layernorm.weight"),
             qkv=torch.cat([self._get(f"{name}.weight") for name in qkv]),
             qkv_bias=self._maybe(*(f"{name}.bias" for name in qkv)),
-            query_norm=self._maybe(f"{at}self_attn.q_norm.weight"),
-            key_norm=self._maybe(f"{at}self_attn.k_norm.weight"),
+            head_norm=self._head_norm(f"{at}self_attn."),
             out=self._get(f"{at}self_attn.o_proj.weight"),
             out_bias=self._maybe(f"{at}self_attn.o_proj.bias"),
             mlp_norm=self._get(f"{at}post_attention_layernorm.weight"),
@@ -178,15 +173,27 @@ class LeanNetwork:
             down_bias=self._maybe(f"{at}mlp.down_proj.bias"),
         )
 
+    def _head_norm(self, at: str) -> Tensor | None:
+        """Norm weights of query and key heads under one another, where the family has them."""
+        if f"{at}q_norm.weight" not in self._weights:
+            return None
+        query = self._get(f"{at}q_norm.weight").expand(self._heads, -1)
+        key = self._get(f"{at}k_norm.weight").expand(self._kv_heads, -1)
+        return torch.cat((query, key))
+
     def _rotary_tables(self) -> tuple[Tensor, Tensor]:
-        """Cosines and sines, [max_positions, 1, head_dim], computed in float32 as the library does."""
+        """Cosines and signed sines, [max_positions, 1, head_dim], in float32 as the library does.
+
+        Rotating the halves (a, b) is (a, b) * cos + (b, a) * (-sin, sin).
+        """
         rope = self._config.get("rope_parameters") or {}
         theta = rope.get("rope_theta") or self._config.get("rope_theta") or 10_000.0
         exponent = torch.arange(0, self._head_dim, 2, dtype=torch.float32) / self._head_dim
         angles = torch.arange(self.max_positions)[:, None].float() / theta**exponent
-        angles = torch.cat((angles, angles), dim=1)[:, None, :]
-        to = {"device": self.device, "dtype": self.dtype}
-        return angles.cos().to(**to), angles.sin().to(**to)
+        cos, sin = angles.cos(), angles.sin()
+        tables = torch.cat((cos, cos), dim=1), torch.cat((-sin, sin), dim=1)
+        cos, sin = (t[:, None, :].to(device=self.device, dtype=self.dtype) for t in tables)
+        return cos, sin
 
 
 def _real_tokens(window: Window, width: int) -> Tensor | None:

@@ -7,8 +7,9 @@ from types import ModuleType
 
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.compile import json_schema
+from tether.grammars.json_schema.lint import schema_findings
 
-__all__ = ["Bounds", "json_schema"]
+__all__ = ["Bounds", "json_schema", "schema_findings"]
 
 
 class _CallableModule(ModuleType):

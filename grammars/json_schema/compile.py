@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import Any
 
 from tether.errors import SchemaError, UsageError
 from tether.grammars.constraint import Constraint, Matcher
-from tether.grammars.engine import ENGINE_OPTIONS, EngineConstraint
+from tether.grammars.engine import ENGINE_OPTIONS, EngineConstraint, engine_message
 from tether.grammars.json_schema.bounds import Bounds, bounded
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.source import read_schema
@@ -74,19 +73,24 @@ def json_schema(
         UsageError: `order` or `whitespace` is not one of the words above.
     """
     _check_words(order, whitespace)
-    value, text = read_schema(schema)
+    value, _ = read_schema(schema)
     oracle = Oracle(value)
     grammar = json_grammar(bounded(value, bounds) if bounds else value, whitespace, bounds is None)
 
     def refuse(message: str) -> SchemaError:
         from tether.grammars.json_schema.refusal import refusal
 
-        return refusal(value, message)
+        return refusal(value, message, complaint)
 
     if value is False:
         raise SchemaError("The schema is false: no JSON text satisfies it.", pointer="")
-    del text
     return JsonConstraint(EngineConstraint(grammar, vocab, refuse), oracle, value)
+
+
+def revive(text: str, grammar: str, vocab: Vocabulary) -> Constraint:
+    """The constraint of a schema whose grammar text is already made."""
+    value, _ = read_schema(text)
+    return JsonConstraint(EngineConstraint(grammar, vocab), Oracle(value), value)
 
 
 def json_grammar(schema: Json, whitespace: Whitespace, spaced: bool) -> str:
@@ -108,6 +112,11 @@ def json_grammar(schema: Json, whitespace: Whitespace, spaced: bool) -> str:
         "lenient": False,
     }
     return f"{ENGINE_OPTIONS}start: %json {json.dumps(body, ensure_ascii=False)}\n"
+
+
+def complaint(schema: Json) -> str:
+    """What the engine has against a schema, without looking at any tokens; "" for nothing."""
+    return engine_message(json_grammar(schema, "compact", spaced=True))
 
 
 def _check_words(order: str, whitespace: str) -> None:

@@ -60,7 +60,9 @@ def _parse(text: str) -> Json:
             hint="Remove one; readers of JSON disagree about which one counts.",
         ) from error
     except ValueError as error:
-        raise SchemaError(f"The schema is not JSON: {error}.", hint="JSON has no such value.") from error
+        raise SchemaError(
+            f"The schema is not JSON: {error}.", hint="JSON has no such value."
+        ) from error
     except RecursionError as error:
         raise SchemaError("The schema is nested too deeply to be read.") from error
 

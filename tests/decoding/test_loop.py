@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from checkpoints import save_checkpoint
 
 from tether.decoding import models
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.request import Delta, Request, Result, Sampling
 from tether.grammars import choices, regex
-
-from checkpoints import save_checkpoint
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen2", "gpt2"])
@@ -45,10 +43,14 @@ def mixed_rows(model: Model) -> list[Request]:
         text = "".join(rng.choice("abcdef ghij") for _ in range(rng.randrange(1, 40)))
         rows.append(
             ask(
-                model, f"r{index}", text,
+                model,
+                f"r{index}",
+                text,
                 constraint=(None, number, record)[index % 3],
                 sampling=Sampling(
-                    temperature=(0.0, 1.0, 1.5)[index % 4 % 3], top_p=0.95, seed=index,
+                    temperature=(0.0, 1.0, 1.5)[index % 4 % 3],
+                    top_p=0.95,
+                    seed=index,
                     repetition_penalty=1.2 if index % 5 == 0 else 1.0,
                 ),
                 max_tokens=8 + 4 * (index % 3),
@@ -75,10 +77,15 @@ def test_free_greedy_text_equals_generate(model: Model) -> None:
         request = ask(model, text, text)
         ids = torch.tensor([request.prompt])
         said = library.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False,
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=24,
+            do_sample=False,
             pad_token_id=0,
         )[0, ids.shape[1] :].tolist()
-        said = said[: said.index(model.vocabulary.eos_id)] if model.vocabulary.eos_id in said else said
+        said = (
+            said[: said.index(model.vocabulary.eos_id)] if model.vocabulary.eos_id in said else said
+        )
         assert list(run_one(model, request).tokens) == said
 
 
@@ -126,8 +133,16 @@ def test_limit_ends_a_row_with_its_reason(model: Model) -> None:
 
 def test_positions_end_a_row(model: Model) -> None:
     positions = model.network.max_positions
-    result = run_one(model, ask(model, "x", "a b " * 30, max_tokens=10 * positions,
-                                constraint=regex("[a-z]+ {9999}", model.vocabulary)))
+    result = run_one(
+        model,
+        ask(
+            model,
+            "x",
+            "a b " * 30,
+            max_tokens=10 * positions,
+            constraint=regex("[a-z]+ {9999}", model.vocabulary),
+        ),
+    )
     assert result.finish == "limit"
     assert str(positions) in result.message
 
@@ -152,11 +167,15 @@ def test_thinking_stays_out_of_the_payload(model: Model) -> None:
 
 
 def test_stop_texts_end_free_text(model: Model) -> None:
-    free = run_one(model, ask(model, "x", max_tokens=20))
-    stop = free.text[3:6]
-    result = run_one(model, ask(model, "x", max_tokens=20, stop=(stop,)))
-    assert result.finish == "stop"
-    assert result.text == free.text[: free.text.index(stop)]
+    letters = regex("[a-z ]{40}", model.vocabulary)  # the model's own text may hold broken UTF-8
+    ids = run_one(model, ask(model, "x", constraint=letters, max_tokens=60)).tokens
+    bias = {token: 50.0 for token in ids}
+    free = run_one(model, ask(model, "x", sampling=Sampling(logit_bias=bias)))
+    for stop in (free.text[3:6], free.text[5]):
+        request = ask(model, "x", stop=(stop, "never said"), sampling=Sampling(logit_bias=bias))
+        result = run_one(model, request)
+        assert result.finish == "stop"
+        assert result.text == free.text[: free.text.index(stop)]
 
 
 def test_deltas_add_up_to_the_text(model: Model) -> None:
@@ -164,5 +183,8 @@ def test_deltas_add_up_to_the_text(model: Model) -> None:
     rows = [ask(model, "a"), ask(model, "b", think="##"), ask(model, "c", stop=("e",))]
     results = {result.key: result for result in Loop(model).run(rows, deltas.append)}
     for key, result in results.items():
-        text = "".join(d.text for d in deltas if d.key == key and d.kind == "text")
-        assert text == result.text
+        said = {"text": "", "thought": ""}
+        for delta in deltas:
+            said[delta.kind] += delta.text if delta.key == key else ""
+        assert said["text"] == result.text
+        assert said["thought"].strip() == result.thought

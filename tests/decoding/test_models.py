@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints import save_checkpoint
 
 from tether.decoding import models
 from tether.decoding.models import checkpoint
 from tether.decoding.models.lean import LeanNetwork
 from tether.errors import ModelError
-
-from checkpoints import save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +109,12 @@ class TestRefusals:
             models.load(str(copy), dtype="int4")
 
     def test_recurrent_layers(self, copy: Path) -> None:
-        edit(copy / "config.json", model_type="qwen2", use_sliding_window=False,
-             layer_types=["full_attention", "linear_attention"])
+        edit(
+            copy / "config.json",
+            model_type="qwen2",
+            use_sliding_window=False,
+            layer_types=["full_attention", "linear_attention"],
+        )
         with pytest.raises(ModelError):
             models.load(str(copy))
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from checkpoints import save_checkpoint
 
 from tether.decoding import models
 from tether.decoding.builtin.tokenizer import CHAT_TEMPLATE
 from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt, encode, render
 from tether.errors import ModelError, UsageError
-
-from checkpoints import save_checkpoint
 
 CHAT = """{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}\
 {% if add_generation_prompt %}[assistant]{% endif %}"""
@@ -30,7 +28,9 @@ def test_shipped_template(plain: Model) -> None:
     model = replace(plain, chat_template=CHAT_TEMPLATE)
     assert render(model, Prompt("Who?")) == "<|ask|>Who?<|out|>"
     assert render(model, Prompt("Who?", ("A.", "B."))) == "<|doc|>A.\nB.<|ask|>Who?<|out|>"
-    assert render(model, Prompt("Mail.", fields="a, b int")) == "<|doc|>Mail.<|json|>a, b int<|out|>"
+    assert (
+        render(model, Prompt("Mail.", fields="a, b int")) == "<|doc|>Mail.<|json|>a, b int<|out|>"
+    )
     assert render(model, Prompt("", ("Mail.",), "a")) == "<|doc|>Mail.<|json|>a<|out|>"
 
 

@@ -66,9 +66,7 @@ def network(library_model: Any, request: pytest.FixtureRequest, tmp_path: Path) 
     library_model.save_pretrained(tmp_path)
     config = read_json(tmp_path / "config.json")
     if request.param == "transformers":
-        return HuggingFaceNetwork.load(
-            tmp_path, device=CPU, dtype=torch.float64, compile=False
-        )
+        return HuggingFaceNetwork.load(tmp_path, device=CPU, dtype=torch.float64, compile=False)
     if not supports(config):
         pytest.skip(f"{config['model_type']} with this config is the library backend's")
     return LeanNetwork(config, load_weights(tmp_path), device=CPU, dtype=torch.float64)
@@ -76,7 +74,10 @@ def network(library_model: Any, request: pytest.FixtureRequest, tmp_path: Path) 
 
 def _expected(model: Any, prompt: list[int], count: int) -> list[int]:
     ids = model.generate(
-        torch.tensor([prompt]), max_new_tokens=count, do_sample=False, pad_token_id=0,
+        torch.tensor([prompt]),
+        max_new_tokens=count,
+        do_sample=False,
+        pad_token_id=0,
         attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
     )
     return ids[0, len(prompt) :].tolist()

@@ -134,7 +134,8 @@ def test_step_equals_reference(vocab: int, density: float | None) -> None:
         want, got = reference.choose(plan, inputs), step.choose(plan, inputs)
         for name in FIELDS:
             torch.testing.assert_close(
-                getattr(got, name).double(), getattr(want, name).double(),
+                getattr(got, name).double(),
+                getattr(want, name).double(),
                 msg=lambda text, name=name, settings=settings: f"{name} {settings}: {text}",
             )
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Literal
 
 from tether.decoding.builtin.generator.example import TRAIN, Example, Split, pick
-from tether.decoding.builtin.generator.names import make_name, side_of
+from tether.decoding.builtin.generator.names import make_name
 from tether.decoding.builtin.generator.wordings import read_table, strings
 
 Mode = Literal["closed", "irrelevant", "fresh", "agree", "contradict"]
@@ -150,8 +150,3 @@ def make_qa(rng: random.Random, split: Split = TRAIN, mode: Mode | None = None) 
     memory = fact.answer if chosen != "fresh" else ""
     return Example("qa", f"{document}<|ask|>{question}<|out|>", gold + "<|end|>", None, text,
                    (fact.subject, gold), chosen, memory)  # fmt: skip
-
-
-def is_memorised(name: str) -> bool:
-    """True when `name` is a subject of the memorised world (always on the training side)."""
-    return side_of(name) == "train" and any(fact.subject == name for fact in world())

@@ -1,0 +1,87 @@
+"""mistral-common's tekken vocabulary (131,072 tokens) as a `tokenizer.json`.
+
+Only the data file of the installed package is read; the package itself is not imported. Text is
+cut as tiktoken does: a piece that is a token stays whole, others are merged by rank.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+SIZE = 131_072
+END = "</s>"
+_SPECIAL = ["<unk>", "<s>", END, "[INST]", "[/INST]"]
+
+
+class Missing(RuntimeError):
+    """Something optional is not installed; the message says what and how to get it."""
+
+
+def write_tokenizer(directory: Path) -> None:
+    """Write tokenizer.json and tokenizer_config.json with `SIZE` tokens into `directory`.
+
+    Raises:
+        Missing: mistral-common is not installed.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    data = json.loads(_data_file().read_text(encoding="utf-8"))
+    num_special: int = data["config"]["default_num_special_tokens"]
+    texts = [base64.b64decode(e["token_bytes"]) for e in data["vocab"][: SIZE - num_special]]
+    ranks = {text: rank for rank, text in enumerate(texts)}
+    special = [*_SPECIAL, *(f"<SPECIAL_{i}>" for i in range(len(_SPECIAL), num_special))]
+    entries = {name: index for index, name in enumerate(special)}
+    entries |= {_name(text): rank + num_special for text, rank in ranks.items()}
+    tokenizer = Tokenizer(models.BPE(entries, list(_merges(ranks)), ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(data["config"]["pattern"]), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in special])
+    tokenizer.save(str(directory / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END,
+        "pad_token": "<unk>",
+        "padding_side": "left",
+    }
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _merges(ranks: dict[bytes, int]) -> Iterator[tuple[str, str]]:
+    """Every way to put a token together from two others, by rank; tiktoken keeps ranks only."""
+    for text in ranks:
+        cuts = ((text[:i], text[i:]) for i in range(1, len(text)))
+        pairs = [(a, b) for a, b in cuts if a in ranks and b in ranks]
+        for left, right in sorted(pairs, key=lambda pair: (ranks[pair[0]], ranks[pair[1]])):
+            yield _name(left), _name(right)
+
+
+def _name(text: bytes) -> str:
+    """Bytes in GPT-2's printable alphabet, as byte-level tokenizers name their tokens."""
+    return "".join(_ALPHABET[byte] for byte in text)
+
+
+def _alphabet() -> dict[int, str]:
+    plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = [byte for byte in range(256) if byte not in plain]
+    return {b: chr(b) for b in plain} | {b: chr(256 + i) for i, b in enumerate(hidden)}
+
+
+_ALPHABET = _alphabet()
+
+
+def _data_file() -> Path:
+    spec = find_spec("mistral_common")
+    places = spec.submodule_search_locations if spec else None
+    found = sorted(p for place in places or () for p in Path(place).glob("data/tekken_*.json"))
+    if not found:
+        raise Missing("mistral-common is not installed: pip install 'tether[bench]'.")
+    return found[-1]

@@ -1,0 +1,228 @@
+"""`tether batch`: many rows in, many rows out, resumable."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tether.cli import options, streams
+from tether.cli.options import ProfileOption, takes
+from tether.errors import BatchFailed, UsageError
+
+if TYPE_CHECKING:
+    from tether.cli.journal import Journal
+
+EXAMPLES = """
+tether batch rows.jsonl -o out.jsonl --errors errors.jsonl
+tether batch rows.jsonl -o out.jsonl --resume
+tether batch rows.jsonl -o again.jsonl --retry errors.jsonl --max-tokens 2000
+tether batch openai-requests.jsonl --unordered --slots 32 > answers.jsonl
+"""
+
+_ROWS = ("schema", "type", "regex", "choices", "grammar", "order", "whitespace", "bound", "stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that the command line names."""
+
+    source: Path | None
+    out: Path | None
+    errors: Path | None
+    retry: Path | None
+    resume: bool
+    overwrite: bool
+
+    @property
+    def journal(self) -> Path | None:
+        """The journal's place; None where the output is a stream that cannot be resumed."""
+        if self.out is None or (self.out.exists() and not self.out.is_file()):
+            return None
+        return self.out.with_name(self.out.name + ".journal")
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the input, where it is a file."""
+        known = self.source is not None and self.source.is_file()
+        return self.source.stat().st_size if known and self.source else None
+
+    def check(self) -> None:
+        """Refuse files that would be lost or mixed up, before a model is loaded.
+
+        Raises:
+            UsageError: The message says which.
+        """
+        named = [path.resolve() for path in (self.source, self.out, self.errors) if path]
+        if len(set(named)) < len(named):
+            raise UsageError("The input, the output and the errors file must be three files.")
+        if self.retry and self.errors and self.retry.resolve() == self.errors.resolve():
+            raise UsageError(
+                f"{self.retry} is both --retry and --errors.", hint="Write new errors elsewhere."
+            )
+        if self.resume and self.journal is None:
+            raise UsageError("--resume needs an output file.", hint="Give -o FILE.")
+        if self.resume and self.overwrite:
+            raise UsageError("--resume and --overwrite exclude each other.")
+        self._check_old()
+
+    def _check_old(self) -> None:
+        if self.journal is None or self.out is None or self.overwrite:
+            return
+        journaled = self.journal.exists()
+        if self.out.exists() and self.out.stat().st_size and not (self.resume and journaled):
+            raise UsageError(
+                f"{self.out} exists" + (" and has no journal." if self.resume else "."),
+                hint="Continue it with --resume, or start again with --overwrite."
+                if journaled
+                else "Choose another file, or start again with --overwrite.",
+            )
+        if journaled and not self.resume:
+            raise UsageError(
+                f"{self.journal} holds rows of an unfinished batch.",
+                hint="Continue it with --resume, or start again with --overwrite.",
+            )
+
+
+@takes(_ROWS, options.PROMPT, options.SAMPLING, options.BATCH, ("partial", "stats"), options.MODEL)
+def run(
+    source: Annotated[
+        str, typer.Argument(metavar="[ROWS]", help="JSON Lines of rows; `-` is stdin.")
+    ] = "-",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")
+    ] = None,
+    errors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Failed rows, with reasons; default: stderr."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the batch that wrote this output.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start again; drop what the output holds.")
+    ] = False,
+    retry: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run only the rows of this errors file.")
+    ] = None,
+    profile: ProfileOption = None,
+    **flags: Any,
+) -> None:
+    """Run many rows; resumable, every failure accounted for.
+
+    A row is a JSON object: `prompt` (or the fields of the template), and if it likes `id`,
+    `schema`, `evidence` and settings of its own; or a request of the OpenAI batch file format,
+    answered in that form. Rows are told apart by their place: ids may repeat.
+
+    With -o each finished row is on disk when it is done, and a journal beside the output lets
+    --resume go on after any interruption, to the same bytes. Failed rows go to --errors and end
+    the batch with exit code 6.
+    """
+    stream = None if source == "-" else Path(source)
+    files = Files(stream, output, errors, retry, resume, overwrite)
+    files.check()
+    _run(files, profile or [], flags)
+
+
+def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
+    from tether.cli import engine
+    from tether.cli.batch_run import retry_rows
+    from tether.cli.identity import identity
+    from tether.cli.session import Session
+    from tether.cli.settings import resolve
+    from tether.cli.tasks import TaskMaker
+
+    resolved = resolve(flags, profiles=profiles)
+    maker = TaskMaker(resolved, files.source.parent if files.source else None)
+    retry = retry_rows(files.retry) if files.retry else None
+    with ExitStack() as stack:
+        stream = stack.enter_context(_opened(files.source))
+        loaded = engine.load(resolved.settings)
+        known = identity(resolved.settings, maker.said, maker.texts, loaded, retry)
+        journal = _journal(files, known)
+        if journal is not None:
+            stack.enter_context(journal)
+        _process(files, stream, journal, Session(loaded), maker, resolved.settings, retry)
+
+
+def _process(
+    files: Files,
+    stream: IO[bytes],
+    journal: Journal | None,
+    session: Any,
+    maker: Any,
+    settings: Any,
+    retry: dict[int, object] | None,
+) -> None:
+    from tether.cli.batch_output import BatchOutput
+    from tether.cli.batch_run import Batch
+    from tether.cli.progress import BatchProgress
+
+    if journal is not None and (final := journal.read_final()) is not None:
+        _conclude(final["rows"], final["failed"], files)
+        return
+    output = BatchOutput(
+        files.out, files.errors, ordered=not settings.unordered, journal=journal
+    )
+    with BatchProgress(files.size) as progress, output, _saying_how_to_resume(journal, output):
+        output.tell = progress.message
+        Batch(session, maker, output, retry, progress).run(stream, slots=settings.slots)
+        output.sync()
+        if journal is not None:
+            journal.finish({"rows": output.num_rows, "failed": output.num_failed})
+    if settings.stats:
+        streams.say(progress.summary())
+    _conclude(output.num_rows, output.num_failed, files)
+
+
+def _conclude(num_rows: int, num_failed: int, files: Files) -> None:
+    """End a complete batch.
+
+    Raises:
+        BatchFailed: Rows failed.
+    """
+    if num_failed:
+        raise BatchFailed(
+            f"{num_failed} of {num_rows} rows failed.",
+            hint=f"Run them again with --retry {files.errors}."
+            if files.errors
+            else "Keep them with --errors FILE, to run them again with --retry FILE.",
+        )
+
+
+@contextmanager
+def _saying_how_to_resume(journal: Journal | None, output: Any) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        streams.complain(
+            f"Interrupted after {output.num_rows} rows.",
+            "Go on with --resume." if journal is not None else "",
+        )
+        raise typer.Exit(130) from None
+
+
+def _journal(files: Files, known: dict[str, Any]) -> Journal | None:
+    from tether.cli.journal import Journal
+
+    if files.journal is None:
+        return None
+    return (Journal.resume if files.resume else Journal.create)(files.journal, known)
+
+
+@contextmanager
+def _opened(source: Path | None) -> Iterator[IO[bytes]]:
+    if source is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = source.open("rb")
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}.") from error
+    with stream:
+        yield stream

@@ -1,0 +1,97 @@
+"""How a batch goes on, for a person at a terminal: rows, tokens a second, failures, time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from tether.cli.streams import coloured, is_terminal, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from tether.cli.rows import Line
+    from tether.cli.session import Outcome
+
+
+class BatchProgress:
+    """Counts rows; draws a bar where stderr is a terminal.
+
+    Args:
+        size: Bytes of the input, for the time left; None where they cannot be known.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self._size = size
+        self._bar: Progress | None = None
+        self._began = time.perf_counter()
+        self.num_rows = self.num_failed = self.num_tokens = 0
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        if is_terminal(sys.stderr):
+            self._bar = _bar()
+            self._task = self._bar.add_task("", total=self._size, rows=0, rate=0, failed=0)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop drawing; the last state stays on the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def fed(self, line: Line) -> None:
+        """A line of the input was read."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=line.end)
+
+    def ended(self, outcome: Outcome) -> None:
+        """A row ended."""
+        self.num_rows += 1
+        self.num_failed += outcome.error is not None
+        self.num_tokens += outcome.stats.output_tokens
+        if self._bar is not None:
+            self._bar.update(
+                self._task, rows=self.num_rows, rate=self._rate(), failed=self.num_failed
+            )
+
+    def summary(self) -> str:
+        """One line on this run, for --stats."""
+        seconds = time.perf_counter() - self._began
+        return (
+            f"{self.num_rows} rows, {self.num_failed} failed, {self.num_tokens} tokens, "
+            f"{seconds:.1f} s, {self._rate():.0f} tokens/s"
+        )
+
+    def message(self, text: str) -> None:
+        """A line on stderr that does not break the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            say(text)
+
+    def _rate(self) -> float:
+        return self.num_tokens / max(time.perf_counter() - self._began, 1e-9)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rows]} rows"),
+        TextColumn("{task.fields[rate]:.0f} tok/s"),
+        TextColumn("{task.fields[failed]} failed"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, no_color=not coloured(sys.stderr)),
+        refresh_per_second=4,
+    )

@@ -1,0 +1,247 @@
+"""A constraint as it is asked for: text and options, before any vocabulary.
+
+One way for flags, profile keys, batch rows and the Python API to name a constraint, check it
+without a model, and compile it through the caches.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tether.errors import RefusedError, UsageError
+from tether.grammars import cache
+from tether.grammars.findings import Finding
+from tether.types import Json, Order, Whitespace
+
+if TYPE_CHECKING:
+    from tether.grammars.constraint import Constraint
+    from tether.grammars.json_schema.bounds import Bounds
+    from tether.grammars.vocabulary import Vocabulary
+
+Kind = Literal["json", "regex", "choice", "lark", "gbnf"]
+_KEPT = 256
+"""Compiled constraints kept in a process; the least recently used go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What may be said, as text.
+
+    Attributes:
+        kind: The language that `text` is written in.
+        text: A JSON Schema, a regex, a JSON list of options, a Lark or a GBNF grammar.
+        source: Where the text came from, for messages; "" where it was given directly.
+        order: See `json_schema`; for schemas only.
+        whitespace: See `json_schema`; for schemas only.
+        bounds: Bounds on open ends when text is generated; for schemas only.
+    """
+
+    kind: Kind
+    text: str
+    source: str = ""
+    order: Order = "declared"
+    whitespace: Whitespace = "compact"
+    bounds: Bounds | None = None
+
+    @classmethod
+    def from_schema(cls, schema: Json, **options: Any) -> Spec:  # noqa: ANN401
+        """A JSON Schema by its value."""
+        from tether.grammars.json_schema.source import read_schema
+
+        return cls("json", read_schema(schema)[1], **options)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_schema_argument(
+        cls,
+        argument: str | dict[str, Any] | bool,
+        base_dir: Path | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Spec:
+        """Whatever a user gave as a schema: a value, a file, JSON text, or the short syntax.
+
+        Raises:
+            UsageError: A file is named that cannot be read.
+            SchemaError: The text is neither JSON nor the short syntax, with line, column, caret.
+        """
+        from tether.grammars.arguments import read_schema_argument
+
+        text, source = read_schema_argument(argument, base_dir or Path())
+        return cls("json", text, source, **options)
+
+    @classmethod
+    def from_grammar_argument(cls, argument: str, base_dir: Path | None = None) -> Spec:
+        """A Lark or GBNF grammar: a .lark or .gbnf file, or the text itself.
+
+        Raises:
+            UsageError: A file is named that cannot be read.
+        """
+        from tether.grammars.arguments import read_grammar_argument
+
+        kind, text, source = read_grammar_argument(argument, base_dir or Path())
+        return cls(kind, text, source)
+
+    @classmethod
+    def from_type(cls, path: str, base_dir: Path | None = None, **options: Any) -> Spec:  # noqa: ANN401
+        """A Python type by `package:Name`; see `python_types.from_type`."""
+        from tether.grammars.python_types import from_type
+
+        return from_type(path, base_dir, **options)
+
+    @classmethod
+    def from_regex(cls, pattern: str) -> Spec:
+        """Texts that match `pattern` from end to end."""
+        return cls("regex", pattern)
+
+    @classmethod
+    def from_choices(cls, options: Sequence[str]) -> Spec:
+        """Exactly one of `options`."""
+        return cls("choice", json.dumps(list(options), ensure_ascii=False))
+
+    @property
+    def key(self) -> str:
+        """The address of everything a front end makes of this spec."""
+        return cache.content_key(
+            (self.kind, self.text, self.order, self.whitespace, repr(self.bounds))
+        )
+
+    @property
+    def schema(self) -> Json:
+        """The JSON Schema as a value, for prompts and messages.
+
+        Raises:
+            UsageError: This spec is no schema.
+        """
+        if self.kind != "json":
+            raise UsageError(f"A {self.kind} has no JSON Schema.")
+        from tether.grammars.json_schema.source import read_schema
+
+        return read_schema(self.text)[0]
+
+    def findings(self) -> list[Finding]:
+        """Everything to say about the text without a vocabulary, errors first."""
+        entry = cache.load(self.key)
+        if entry and entry.findings is not None:
+            return list(entry.findings)
+        found = _findings(self)
+        cache.store(self.key, cache.Entry(entry.grammar if entry else None, tuple(found)))
+        return found
+
+    def compile(self, vocab: Vocabulary) -> Constraint:
+        """The constraint over `vocab`, from the caches where they hold it.
+
+        Raises:
+            SchemaError: A schema is refused.
+            GrammarError: A regex, choice or grammar is refused.
+        """
+        key = (self.key, vocab.key)
+        kept = _compiled.get(key)
+        if kept:
+            return kept
+        try:
+            constraint = _compile(self, vocab)
+        except RefusedError as error:
+            if self.source:
+                error.args = (f"{self.source}: {error.message}",)
+                error.message = f"{self.source}: {error.message}"
+            raise
+        return _compiled.put(key, constraint)
+
+
+class _Compiled:
+    """The constraints of this process, least recently used first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._items: OrderedDict[tuple[str, str], Constraint] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> Constraint | None:
+        with self._lock:
+            constraint = self._items.get(key)
+            if constraint:
+                self._items.move_to_end(key)
+            return constraint
+
+    def put(self, key: tuple[str, str], constraint: Constraint) -> Constraint:
+        """Keep and return it; the first of two threads wins, so that states are shared."""
+        with self._lock:
+            kept = self._items.setdefault(key, constraint)
+            self._items.move_to_end(key)
+            while len(self._items) > _KEPT:
+                self._items.popitem(last=False)
+            return kept
+
+    def clear(self) -> None:
+        with self._lock:
+            self._items.clear()
+
+
+_compiled = _Compiled()
+
+
+def forget_compiled() -> None:
+    """Drop the constraints of this process; the files stay."""
+    _compiled.clear()
+
+
+def _findings(spec: Spec) -> list[Finding]:
+    if spec.kind == "json":
+        from tether.grammars.json_schema.lint import schema_findings
+
+        return schema_findings(spec.text)
+    if spec.kind == "regex":
+        from tether.grammars.lint import regex_findings
+
+        return regex_findings(spec.text)
+    if spec.kind == "lark":
+        from tether.grammars.lint import lark_findings
+
+        return lark_findings(spec.text)
+    if spec.kind == "gbnf":
+        from tether.grammars.gbnf_reader import gbnf_findings
+
+        return gbnf_findings(spec.text)
+    if json.loads(spec.text):
+        return []
+    return [
+        Finding("error", "", "A choice needs at least one option.", "Give texts to choose from.")
+    ]
+
+
+def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
+    entry = cache.load(spec.key)
+    if entry and entry.grammar is not None:
+        return _revive(spec, entry.grammar, vocab)
+    constraint = _build(spec, vocab)
+    grammar = getattr(constraint, "grammar", None)
+    cache.store(spec.key, cache.Entry(grammar, entry.findings if entry else None))
+    return constraint
+
+
+def _build(spec: Spec, vocab: Vocabulary) -> Constraint:
+    from tether.grammars import engine
+    from tether.grammars.json_schema import json_schema
+
+    if spec.kind == "json":
+        options: dict[str, Any] = {"order": spec.order, "whitespace": spec.whitespace}
+        return json_schema(spec.text, vocab, bounds=spec.bounds, **options)
+    if spec.kind == "choice":
+        return engine.choices(json.loads(spec.text), vocab)
+    return {"regex": engine.regex, "lark": engine.lark, "gbnf": engine.gbnf}[spec.kind](
+        spec.text, vocab
+    )
+
+
+def _revive(spec: Spec, grammar: str, vocab: Vocabulary) -> Constraint:
+    """A constraint from a kept grammar text: only the engine's own work is done again."""
+    from tether.grammars.engine import EngineConstraint
+    from tether.grammars.json_schema.compile import revive
+
+    if spec.kind == "json":
+        return revive(spec.text, grammar, vocab)
+    return EngineConstraint(grammar, vocab)
