@@ -12,20 +12,18 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from rows import Skipped
+
 SIZE = 131_072
 END = "</s>"
 _SPECIAL = ["<unk>", "<s>", END, "[INST]", "[/INST]"]
-
-
-class Missing(RuntimeError):
-    """Something optional is not installed; the message says what and how to get it."""
 
 
 def write_tokenizer(directory: Path) -> None:
     """Write tokenizer.json and tokenizer_config.json with `SIZE` tokens into `directory`.
 
     Raises:
-        Missing: mistral-common is not installed.
+        Skipped: mistral-common is not installed.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
@@ -83,5 +81,5 @@ def _data_file() -> Path:
     places = spec.submodule_search_locations if spec else None
     found = sorted(p for place in places or () for p in Path(place).glob("data/tekken_*.json"))
     if not found:
-        raise Missing("mistral-common is not installed: pip install 'tether[bench]'.")
+        raise Skipped("mistral-common is not installed: pip install 'tether[bench]'.")
     return found[-1]

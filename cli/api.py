@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tether.cli import engine, rows, said
+from tether.cli.kinds import SettingValue
 from tether.cli.ordering import Reorder
 from tether.cli.records import record
 from tether.cli.rows import Row
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 
 
 @overload
-def generate(prompt: str, *, schema: type[M], **settings: Any) -> M: ...
+def generate(prompt: str, *, schema: type[M], **settings: SettingValue) -> M: ...
 
 
 @overload
-def generate(prompt: str, *, schema: Any = None, **settings: Any) -> Any: ...
+def generate(
+    prompt: str, *, schema: SettingValue = None, **settings: SettingValue
+) -> SettingValue: ...
 
 
 def generate(
@@ -67,9 +70,9 @@ def generate(
 def batch(
     source: Iterable[Mapping[str, Any]],
     *,
-    schema: Any = None,
+    schema: SettingValue = None,
     profile: str | Sequence[str] = (),
-    **settings: Any,
+    **settings: SettingValue,
 ) -> Iterator[dict[str, Any]]:
     """Run many rows; yields a dict for each, in order, whether it went well or not.
 
@@ -97,7 +100,7 @@ def batch(
 
 
 def _maker(
-    schema: Any, profile: str | Sequence[str], settings: Mapping[str, Any]
+    schema: SettingValue, profile: str | Sequence[str], settings: Mapping[str, Any]
 ) -> tuple[TaskMaker, Resolved]:
     """Settings from Python values: tuples and paths become what a TOML file would hold."""
     names = [profile] if isinstance(profile, str) else list(profile)
@@ -117,13 +120,13 @@ def _maker(
     return TaskMaker(resolved, said_already=wanted), resolved
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: SettingValue) -> SettingValue:
     if isinstance(value, PathLike):
         return fspath(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _value(text: str, wanted: Said, schema: Any) -> Any:
+def _value(text: str, wanted: Said, schema: SettingValue) -> SettingValue:
     if hasattr(schema, "model_validate_json"):
         return schema.model_validate_json(text)
     return json.loads(text) if wanted.is_json else text

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, Exit, TyperException
@@ -17,6 +17,7 @@ from typer.exceptions import Abort, Exit, TyperException
 from tether import __version__
 from tether.cli import streams
 from tether.cli.command_classes import LazyCommands, RootGroup, load_command
+from tether.cli.kinds import TyperObject
 from tether.errors import TetherError, UsageError
 
 PANELS: dict[str, dict[str, str]] = {
@@ -64,11 +65,11 @@ def _root(
     What is printed always satisfies the constraint, whatever the model. stdout is data, stderr is
     for people; exit codes are listed in `tether man`.
     """
-    global _debug  # noqa: PLW0603 - one process, one command line
+    global _debug
     _debug = _debug or debug
 
 
-def build(markup: Any = None) -> RootGroup:
+def build(markup: TyperObject = None) -> RootGroup:
     """The root command with its lazy commands."""
     app = typer.Typer(rich_markup_mode=markup, cls=RootGroup)
     app.callback(epilog=EXAMPLES)(_root)
@@ -92,11 +93,11 @@ def run(args: Sequence[str]) -> int:
         0 good (a closed pipe too), 1 internal or unwritable output, 2 usage, 3 refused, 4 no legal
         output, 5 limit, 6 failed rows, 7 unavailable, 8 abstained, 130 interrupted.
     """
-    global _debug  # noqa: PLW0603 - one process, one command line
+    global _debug
     _debug = bool(os.environ.get("TETHER_DEBUG"))
     try:
         code = _invoke(list(args) or ["--help"])
-        with streams.guarded("Standard output"):
+        with streams.to_stdout():
             if sys.stdout is not None:
                 sys.stdout.flush()
     except (streams.ClosedPipe, BrokenPipeError):
@@ -113,7 +114,7 @@ def run(args: Sequence[str]) -> int:
         return _report(error)
     except OSError as error:
         return _report_os(error)
-    except Exception as error:  # noqa: BLE001 - the last place to say it in one line
+    except Exception as error:
         return _report_bug(error)
     return code
 

@@ -79,6 +79,7 @@ class Batch:
     Attributes:
         retry: Row index to id of the rows to run; None runs all.
         watcher: Is told of every row.
+        told_model: Whether it was said that the rows name another model.
     """
 
     session: Session
@@ -87,6 +88,7 @@ class Batch:
     retry: dict[int, object] | None = None
     watcher: Watcher | None = None
     done: Done = field(default_factory=Done)
+    told_model: bool = False
 
     def run(self, stream: IO[bytes], *, slots: int) -> None:
         """Run every row that is not done yet and write it.
@@ -111,6 +113,7 @@ class Batch:
             if not self.done.holds(place, line):
                 row = rows.read(line, self.maker.template)
                 self._check_retry(row)
+                self._check_model(row)
                 yield self.maker.task(row, (place, row))
             place += 1
         self.done.check_end(place)
@@ -126,6 +129,13 @@ class Batch:
                 self.watcher.fed(line)
             if self.retry is None or line.index in self.retry:
                 yield line
+
+    def _check_model(self, row: Row) -> None:
+        """Say once that the model which OpenAI rows name is not the one that answers."""
+        name = self.session.engine.name
+        if row.model not in (None, name) and not self.told_model:
+            self.told_model = True
+            self.output.tell(f"tether: Rows ask for the model {row.model!r}; {name} answers them.")
 
     def _check_retry(self, row: Row) -> None:
         if self.retry is not None and self.retry[row.index] != row.id:

@@ -144,13 +144,13 @@ def _layer_findings(make: Callable[[], Layer]) -> Iterator[Finding]:
 def _check_said(name: str, kind: Kind, flags: dict[str, Any]) -> Checked:
     try:
         resolved = resolve(flags, cwd=Path.cwd(), environ={"TETHER_CONFIG_DIR": os.devnull})
-        wanted = said.read(resolved, project=False)
+        wanted = said.read(resolved)
     except TetherError as error:
         return Checked(name, kind, (_finding(error),))
     assert wanted.spec is not None, "a constraint was given"
     findings = tuple(wanted.spec.findings())
-    from_short = kind == "schema" and said.is_short(name)
-    return Checked(name, kind, findings, wanted.schema, from_short)
+    schema = wanted.spec.schema if kind == "schema" else None
+    return Checked(name, kind, findings, schema, kind == "schema" and _is_short(name))
 
 
 def _finding(error: TetherError, pointer: str = "") -> Finding:
@@ -163,6 +163,13 @@ def _toml_file(path: Path) -> TomlFile:
         found = table.get("tool", {}).get("tether", {})
         return TomlFile(path, found, ("tool", "tether"), "project")
     return TomlFile(path, table, (), "project")
+
+
+def _is_short(argument: str) -> bool:
+    """Whether a schema argument, or the file it names, is in the short syntax."""
+    path = Path(argument.strip().removeprefix("@"))
+    text = texts.read_file(path) if _is_file(path) else argument
+    return not text.strip().startswith(("{", "[", "true", "false"))
 
 
 def _kind(path: Path) -> Kind:

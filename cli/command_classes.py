@@ -9,15 +9,17 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from tether.cli.kinds import TyperObject
+
 
 class ExampleCommand(TyperCommand):
     """A command whose epilog is a list of examples, printed line by line."""
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, ctx: TyperObject, formatter: TyperObject) -> None:
         """Write the examples without wrapping them."""
         write_examples(self.epilog, formatter)
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: TyperObject, formatter: TyperObject) -> None:
         """Write the options under the headings of their groups."""
         panels: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
@@ -31,7 +33,7 @@ class ExampleCommand(TyperCommand):
             with formatter.section(title):
                 formatter.write_dl(records)
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
+    def format_help(self, ctx: TyperObject, formatter: TyperObject) -> None:
         """Write the help; the rich form prints at once, so the examples follow it."""
         if self.rich_markup_mode is None:
             super().format_help(ctx, formatter)
@@ -43,12 +45,12 @@ class ExampleCommand(TyperCommand):
             self.epilog = epilog
         write_examples(epilog, formatter)
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: TyperObject, args: list[str]) -> list[str]:
         """Take `--think=TEXT` for the two options it is: think, and up to TEXT."""
         return super().parse_args(ctx, list(_split_think(args)))
 
 
-def write_examples(examples: str | None, formatter: Any) -> None:
+def write_examples(examples: str | None, formatter: TyperObject) -> None:
     """Write example lines under their heading."""
     if examples:
         with formatter.section("Examples"):
@@ -74,13 +76,13 @@ class LazyCommands(MutableMapping[str, Any]):
         self._loaders = loaders
         self._loaded: dict[str, Any] = {}
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> TyperObject:
         """The command; imports its module the first time."""
         if name not in self._loaded:
             self._loaded[name] = self._loaders[name]()
         return self._loaded[name]
 
-    def __setitem__(self, name: str, command: Any) -> None:
+    def __setitem__(self, name: str, command: TyperObject) -> None:
         """Add a command that is there already."""
         self._loaded[name] = command
         self._loaders.setdefault(name, lambda: command)
@@ -99,8 +101,8 @@ class LazyCommands(MutableMapping[str, Any]):
         return len(self._loaders)
 
 
-def load_command(name: str, markup: Any) -> Any:
-    """Build the command of `tether.cli.commands.NAME`: its `run`, or the group of its `COMMANDS`."""
+def load_command(name: str, markup: TyperObject) -> TyperObject:
+    """Build the command of `tether.cli.commands.NAME`: its `run`, or a group of its `COMMANDS`."""
     module = import_module(f"tether.cli.commands.{name}")
     app = typer.Typer(rich_markup_mode=markup, add_completion=False, no_args_is_help=True)
     if not hasattr(module, "COMMANDS"):
@@ -119,12 +121,12 @@ class RootGroup(TyperGroup):
 
     panels: dict[str, dict[str, str]]
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: TyperObject, formatter: TyperObject) -> None:
         """Write the commands under the headings of their groups."""
         for title, entries in self.panels.items():
             with formatter.section(title):
                 formatter.write_dl(list(entries.items()))
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, ctx: TyperObject, formatter: TyperObject) -> None:
         """Write the examples without wrapping them."""
         write_examples(self.epilog, formatter)

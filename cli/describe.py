@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import typer
 
 from tether.cli import app
+from tether.cli.kinds import TyperObject
 from tether.errors import TetherError
 
 EXIT_CODES: dict[int, str] = {
@@ -68,14 +68,14 @@ def errors() -> Iterator[type[TetherError]]:
         waiting[:0] = kind.__subclasses__()
 
 
-def _walk(command: Any, context: Any) -> Iterator[Command]:
+def _walk(command: TyperObject, context: TyperObject) -> Iterator[Command]:
     yield _describe(command, context)
     for name in getattr(command, "commands", {}):
         child = command.commands[name]
         yield from _walk(child, typer.Context(child, parent=context, info_name=name))
 
 
-def _describe(command: Any, context: Any) -> Command:
+def _describe(command: TyperObject, context: TyperObject) -> Command:
     options = []
     for param in command.get_params(context):
         record = param.get_help_record(context)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tether.cli.kinds import SettingValue
 from tether.cli.profiles import suggest
 from tether.cli.settings_model import KEYS
 from tether.errors import UsageError
@@ -46,7 +47,7 @@ def profile_names(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(filter(None, (n.strip() for n in environ.get("TETHER_PROFILE", "").split(","))))
 
 
-def _parse(name: str, key: str, text: str) -> Any:
+def _parse(name: str, key: str, text: str) -> SettingValue:
     """Lists are JSON or comma-separated, `logit_bias` is JSON or `ID=VALUE,...`."""
     if key in _LISTS:
         return _json(name, text) if text.startswith("[") else text.split(",") if text else []
@@ -57,7 +58,7 @@ def _parse(name: str, key: str, text: str) -> Any:
     return text
 
 
-def _json(name: str, text: str) -> Any:
+def _json(name: str, text: str) -> SettingValue:
     try:
         return json.loads(text)
     except ValueError as error:

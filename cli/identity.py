@@ -9,20 +9,27 @@ from typing import Any
 
 from tether import __version__
 from tether.cli.engine import Engine
+from tether.cli.kinds import JsonValue
 from tether.cli.said import Said
-from tether.cli.settings_model import CONSTRAINTS, ROW_KEYS
-from tether.cli.settings_model import Settings
+from tether.cli.settings_model import CONSTRAINTS, ROW_KEYS, Settings
 
 _LONG = 200
 
 
 def identity(
-    settings: Settings, said: Said, texts: Mapping[str, Any], engine: Engine, retry: Any = None
+    settings: Settings,
+    said: Said,
+    texts: Mapping[str, Any],
+    engine: Engine,
+    retry: JsonValue = None,
 ) -> dict[str, Any]:
     """Names and values of everything that decides what is written, long values as hashes.
 
     Args:
+        settings: The settings of the batch.
+        said: What may be said where a row does not say otherwise.
         texts: Template, system and evidence as read, since the files named may change.
+        engine: The model.
         retry: The rows that are run again, where not all are.
     """
     plain = [key for key in ROW_KEYS if key not in (*CONSTRAINTS, *texts)]
@@ -31,16 +38,16 @@ def identity(
         "model": f"{engine.name} {engine.fingerprint}",
         "device": engine.description.get("device"),
         "dtype": engine.description.get("dtype"),
-        "constraint": said.key,
         **texts,
         **{key: getattr(settings, key) for key in plain},
+        **said.identity,
         "partial": settings.partial,
         "retry": retry,
     }
     return {key: _short(value) for key, value in values.items()}
 
 
-def _short(value: Any) -> Any:
+def _short(value: JsonValue) -> JsonValue:
     text = json.dumps(value, sort_keys=True, default=list)
     if len(text) > _LONG:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -12,6 +12,7 @@ final count, by one atomic rename.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -22,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 from zlib import crc32
 
+from tether.cli.kinds import JsonValue
 from tether.cli.streams import guarded
 from tether.errors import InternalError, ProfileError, TetherError, UsageError
 
@@ -106,10 +108,7 @@ class Journal:
 
     def read_final(self) -> dict[str, int] | None:
         """The counts of a batch that is complete; None where rows may be missing."""
-        for _, body in _bodies(self.path, self._header_end):
-            value = json.loads(body)
-            return value["final"] if isinstance(value, dict) else None
-        return None
+        return final_counts(self.path)
 
     def append(self, record: Record) -> int:
         """Put a finished row on disk; returns its offset.
@@ -191,7 +190,7 @@ class Journal:
         identity: dict[str, Any] = header["identity"]
         return identity
 
-    def _write(self, value: Any) -> int:
+    def _write(self, value: JsonValue) -> int:
         data = _framed(_body(value))
         offset = self._size
         with guarded(self.path):
@@ -200,6 +199,13 @@ class Journal:
                 written += os.write(self._descriptor, data[written:])
         self._size += len(data)
         return offset
+
+
+def final_counts(path: Path) -> dict[str, int] | None:
+    """The counts of a complete batch's journal; None where rows may be missing."""
+    second = next(itertools.islice(_bodies(path, 0), 1, None), None)
+    value = json.loads(second[1]) if second else None
+    return value["final"] if isinstance(value, dict) else None
 
 
 def check_identity(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -221,12 +227,12 @@ def check_identity(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         )
 
 
-def _short(value: Any) -> str:
+def _short(value: JsonValue) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _body(value: Any) -> bytes:
+def _body(value: JsonValue) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 

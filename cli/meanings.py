@@ -4,7 +4,7 @@ from __future__ import annotations
 
 GROUPS: dict[str, dict[str, str]] = {
     "model": {
-        "model": "A model directory, an id in the local hub cache, or `builtin` for the shipped model.",
+        "model": "A model directory, an id in the local hub cache, or `builtin` (the shipped one).",
         "device": "`auto`, `cpu`, `cuda` or `cuda:1`.",
         "dtype": "Number format of the weights.",
         "compile": "Run the forward through torch.compile.",

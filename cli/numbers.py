@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
+from tether.cli.kinds import JsonValue
 
 _HALF = re.compile("[\ud800-\udfff]")
 """Half a character: UTF-8 cannot hold it, a JSON escape can."""
@@ -17,17 +17,17 @@ class Literal(str):
     __slots__ = ()
 
 
-def loads(text: str) -> Any:
+def loads(text: str) -> JsonValue:
     """JSON as Python values; fractions become `Literal`, whole numbers are exact anyway."""
     return json.loads(text, parse_float=Literal, parse_constant=_refuse)
 
 
-def dumps(value: Any, indent: int | None = None) -> str:
+def dumps(value: JsonValue, indent: int | None = None) -> str:
     """A value of `loads` (or any JSON value) as compact or indented text."""
     return "".join(_parts(value, indent, 0))
 
 
-def _parts(value: Any, indent: int | None, depth: int) -> list[str]:
+def _parts(value: JsonValue, indent: int | None, depth: int) -> list[str]:
     if isinstance(value, Literal):
         return [str(value)]
     if isinstance(value, dict) and value:
@@ -52,10 +52,10 @@ def _wrapped(
     return [*parts, closing, end]
 
 
-def _text(value: Any) -> str:
+def _text(value: JsonValue) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return json.dumps(value) if _HALF.search(text) else text
 
 
-def _refuse(constant: str) -> Any:
+def _refuse(constant: str) -> JsonValue:
     raise ValueError(f"{constant} is not JSON")

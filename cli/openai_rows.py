@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tether.cli.kinds import JsonValue
 from tether.cli.numbers import dumps
 from tether.cli.profiles import suggest
 from tether.errors import UsageError
@@ -60,7 +61,7 @@ class ChatRequest:
     model: str | None
 
 
-def is_openai(value: Any) -> bool:
+def is_openai(value: JsonValue) -> bool:
     """Whether a row's object is in this format."""
     return isinstance(value, dict) and ("custom_id" in value or {"url", "body"} <= value.keys())
 
@@ -90,7 +91,9 @@ def parse(value: Mapping[str, Any]) -> ChatRequest:
     return ChatRequest(custom_id, prompt, overrides, _model(body))
 
 
-def answer(index: int, custom_id: Any, text: str, thought: str, stats: RowStats, model: str) -> str:
+def answer(
+    index: int, custom_id: JsonValue, text: str, thought: str, stats: RowStats, model: str
+) -> str:
     """The output line of a request. Ids and times are fixed, so that equal runs are equal bytes."""
     message = {"role": "assistant", "content": text, "refusal": None}
     if thought:
@@ -114,7 +117,7 @@ def answer(index: int, custom_id: Any, text: str, thought: str, stats: RowStats,
     return dumps(line)
 
 
-def _messages(messages: Any) -> tuple[str, str]:
+def _messages(messages: JsonValue) -> tuple[str, str]:
     """The user's text and the system's, from a conversation of one turn."""
     if not isinstance(messages, list) or not messages:
         raise UsageError("`body.messages` is missing or empty.")
@@ -134,7 +137,7 @@ def _messages(messages: Any) -> tuple[str, str]:
     return user[0], "\n\n".join(system)
 
 
-def _content(content: Any, number: int) -> str:
+def _content(content: JsonValue, number: int) -> str:
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else [None]
@@ -142,7 +145,7 @@ def _content(content: Any, number: int) -> str:
     typed = all(isinstance(part, dict) and part.get("type") == "text" for part in parts)
     if not typed or not all(isinstance(text, str) for text in texts):
         raise UsageError(f"`body.messages[{number}].content` is not text.")
-    return "".join(texts)
+    return "".join(map(str, texts))
 
 
 def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +164,7 @@ def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _format(wanted: Any) -> dict[str, Any]:
+def _format(wanted: JsonValue) -> dict[str, Any]:
     if wanted is None:
         return {}
     kind = wanted.get("type") if isinstance(wanted, dict) else None

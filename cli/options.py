@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from tether.cli.kinds import SettingValue
 from tether.cli.meanings import GROUPS, MEANINGS, flag
 
 _KINDS: dict[str, Any] = {
@@ -87,7 +88,7 @@ def takes(*groups: tuple[str, ...]) -> Callable[[Callable[..., Any]], Callable[.
         kept = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
 
         @wraps(function)
-        def command(**values: Any) -> Any:
+        def command(**values: SettingValue) -> SettingValue:
             flags = {key: values.pop(key) for key in (*keys, *hidden)}
             return function(**values, **_given(flags))
 
@@ -102,7 +103,7 @@ def takes(*groups: tuple[str, ...]) -> Callable[[Callable[..., Any]], Callable[.
     return decorate
 
 
-def _option(key: str) -> Any:
+def _option(key: str) -> SettingValue:
     if key == "think_until":  # the second half of `--think=TEXT`, see command_classes.py
         return Annotated[str | None, typer.Option("--think-until", hidden=True)]
     kind = _KINDS[key]

@@ -48,7 +48,8 @@ def failure_line(row: Row, error: TetherError, *, partial: bool) -> str:
 
 
 def failure_message(line: str) -> str:
-    """A line of the errors file as one sentence for stderr."""
+    """A line of the errors file as one line for stderr."""
     value = json.loads(line)
     name = f" (id {json.dumps(value['id'], ensure_ascii=False)})" if "id" in value else ""
-    return f"row {value['index']}{name}: {value['message']}"
+    hint = f" {value['hint']}" if "hint" in value else ""
+    return f"row {value['index']}{name}: {value['message']}{hint}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import Any
 
 from tether.cli import numbers
+from tether.cli.kinds import JsonValue
 from tether.cli.profiles import suggest
 from tether.errors import UsageError
 
@@ -54,13 +54,13 @@ class Rendering:
             return "\n".join(self._one(item) for item in value)
         return self._one(value)
 
-    def _one(self, value: Any) -> str:
+    def _one(self, value: JsonValue) -> str:
         if self.raw and isinstance(value, str):
             return str(value)
         return numbers.dumps(value, 2 if self.pretty else None)
 
 
-def pick(value: Any, path: str) -> Any:
+def pick(value: JsonValue, path: str) -> JsonValue:
     """The part of a JSON value at `a.b.0`; a key that has dots itself is tried whole first.
 
     Raises:
@@ -78,7 +78,7 @@ def pick(value: Any, path: str) -> Any:
     return pick(found, rest) if rest else found
 
 
-def table(value: Any, delimiter: str) -> str:
+def table(value: JsonValue, delimiter: str) -> str:
     """An object or a list of objects as delimited text with a header; nested values as JSON.
 
     Raises:
@@ -103,14 +103,14 @@ def delimited(rows: list[list[str]], delimiter: str) -> str:
     return out.getvalue().removesuffix("\n")
 
 
-def cell(value: Any) -> str:
+def cell(value: JsonValue) -> str:
     """A JSON value in a table: texts as they are, null as nothing, the rest as JSON."""
     if value is None:
         return ""
     return str(value) if isinstance(value, str) else numbers.dumps(value)
 
 
-def _parts_of(value: Any, wanted: str) -> str:
+def _parts_of(value: JsonValue, wanted: str) -> str:
     if isinstance(value, dict) and value:
         return suggest(wanted, list(value), "fields")
     if isinstance(value, list) and value:

@@ -13,6 +13,7 @@ from typing import IO, Any
 from zlib import crc32
 
 from tether.cli import openai_rows
+from tether.cli.kinds import JsonValue
 from tether.cli.profiles import suggest
 from tether.cli.settings_model import ROW_KEYS
 from tether.cli.template import Template
@@ -87,7 +88,7 @@ def read(line: Line, template: Template | None = None) -> Row:
         return refused(row, value, error)
 
 
-def refused(row: Row, value: Any, error: UsageError) -> Row:
+def refused(row: Row, value: JsonValue, error: UsageError) -> Row:
     """A row with its error, and its id where that can be told."""
     name = value.get("custom_id", value.get("id")) if isinstance(value, Mapping) else None
     known = name if _is_id(name) else None
@@ -145,5 +146,5 @@ def _object(line: Line) -> dict[str, Any]:
     return value
 
 
-def _is_id(name: Any) -> bool:
+def _is_id(name: JsonValue) -> bool:
     return isinstance(name, str) or (isinstance(name, int) and not isinstance(name, bool))

@@ -3,41 +3,96 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tether.cli.kinds import SettingValue
 from tether.cli.settings import Resolved
 from tether.cli.settings_model import CONSTRAINTS as KEYS
 
 if TYPE_CHECKING:
     from tether.grammars.spec import Spec
 
-__all__ = ["KEYS", "Said", "read"]
+__all__ = ["KEYS", "Said", "from_object", "read"]
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What may be said; equal where the language is equal.
+    """What may be said: a spec of the grammars room, or None for free text."""
 
-    Attributes:
-        key: Everything that decides the language, as text.
-        is_json: Whether the output is JSON.
-        spec: For the grammars room; None is free text.
-        schema: The JSON Schema, where there is one.
-    """
+    spec: Spec | None = None
 
-    key: str = "free text"
-    is_json: bool = False
-    spec: Spec | None = field(default=None, compare=False)
-    schema: Any = field(default=None, compare=False)
+    @property
+    def is_json(self) -> bool:
+        """Whether the output is JSON."""
+        return self.spec is not None and self.spec.kind == "json"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the language, for a batch's identity."""
+        if self.spec is None:
+            return {"constraint": "free text"}
+        spec = self.spec
+        return {
+            "constraint": f"{spec.kind}: {spec.text}",
+            "order": spec.order,
+            "whitespace": spec.whitespace,
+            "bound": repr(spec.bounds),
+        }
 
     def fields(self, *, short: bool) -> str:
-        """The wanted JSON in the prompt: the short line, or the schema's text."""
-        if not self.is_json:
-            return ""
-        if short:
-            from tether.grammars.json_schema.short import to_short
+        """The wanted JSON in the prompt: the short line, or the schema's text; else empty."""
+        return _fields(self.spec, short) if self.spec is not None and self.is_json else ""
 
-            return to_short(self.schema)
-        return json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
+
+def read(resolved: Resolved) -> Said:
+    """What the settings allow to be said.
+
+    Raises:
+        RefusedError: The schema, the regex or the grammar is refused.
+        UsageError: A file or a type cannot be read.
+    """
+    from tether.grammars.spec import Spec
+
+    key = next((key for key in KEYS if resolved[key] is not None), None)
+    if key is None:
+        return Said()
+    value, base = resolved[key], resolved.origins[key].base
+    if key == "schema":
+        return Said(Spec.from_schema_argument(value, base, **_options(resolved)))
+    if key == "type":
+        return Said(Spec.from_type(value, base, **_options(resolved)))
+    if key == "grammar":
+        return Said(Spec.from_grammar_argument(value, base))
+    return Said(Spec.from_regex(value) if key == "regex" else Spec.from_choices(value))
+
+
+def from_object(value: SettingValue, resolved: Resolved) -> Said:
+    """What a Python type or an outlines object allows to be said.
+
+    Raises:
+        UsageError: The object has no meaning as a constraint.
+    """
+    from tether.grammars.python_types import from_object as spec_of
+
+    return Said(spec_of(value, **_options(resolved)))
+
+
+def _options(resolved: Resolved) -> dict[str, Any]:
+    from tether.grammars.json_schema.bounds import Bounds
+
+    return {
+        "order": resolved["order"],
+        "whitespace": resolved["whitespace"],
+        "bounds": Bounds() if resolved["bound"] else None,
+    }
+
+
+@lru_cache(maxsize=256)
+def _fields(spec: Spec, short: bool) -> str:
+    if short:
+        from tether.grammars.json_schema.to_short import to_short
+
+        return to_short(spec.schema)
+    return json.dumps(spec.schema, ensure_ascii=False, separators=(",", ":"))

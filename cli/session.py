@@ -6,9 +6,8 @@ that cannot start is an outcome like any other, so that one bad row never stops 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tether.cli.engine import Engine, OnDelta
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
 
 THINK_END = "</think>"
-_KEPT_CONSTRAINTS = 256
 _NO_STATS = RowStats(0, 0, 0, 0, 0, 0.0, 0.0)
 
 
@@ -76,24 +74,24 @@ class Outcome:
 class Ticket(str):
     """A request's key that knows its task: keys of rows may repeat, tickets do not."""
 
-    __slots__ = ("error", "task")
+    __slots__ = ("constraint", "error", "task")
     task: Task
     error: TetherError | None
+    constraint: Constraint | None
 
     @classmethod
     def of(cls, task: Task) -> Ticket:
         """A ticket for this task."""
         ticket = cls(task.key)
-        ticket.task, ticket.error = task, task.error
+        ticket.task, ticket.error, ticket.constraint = task, task.error, None
         return ticket
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Session:
-    """An engine and the constraints compiled for it."""
+    """An engine at work."""
 
     engine: Engine
-    _constraints: OrderedDict[Said, Constraint] = field(default_factory=OrderedDict)
 
     def run(
         self, tasks: Iterable[Task], *, slots: int = 1, on_delta: OnDelta | None = None
@@ -115,11 +113,12 @@ class Session:
 
     def _prepared(self, ticket: Ticket, task: Task) -> Request:
         settings = task.settings
-        constraint = self._constraint(task.said)
+        if task.said.spec is not None:
+            ticket.constraint = self.engine.compile(task.said.spec)
         return Request(
             key=ticket,
             prompt=self.engine.encode(self._prompt(task)),
-            constraint=constraint,
+            constraint=ticket.constraint,
             sampling=sampling(settings, self.engine.num_tokens),
             max_tokens=settings.max_tokens,
             think=THINK_END if settings.think is True else settings.think or None,
@@ -135,17 +134,6 @@ class Session:
             raw=task.settings.raw_prompt,
         )
 
-    def _constraint(self, said: Said) -> Constraint | None:
-        """The compiled constraint; the last ones used are kept."""
-        if said.spec is None:
-            return None
-        if said not in self._constraints:
-            self._constraints[said] = self.engine.compile(said.spec)
-            if len(self._constraints) > _KEPT_CONSTRAINTS:
-                self._constraints.popitem(last=False)
-        self._constraints.move_to_end(said)
-        return self._constraints[said]
-
     def _outcome(self, result: Result) -> Outcome:
         ticket = result.key
         assert isinstance(ticket, Ticket), "the loop hands back the keys it was given"
@@ -153,13 +141,20 @@ class Session:
         if ticket.error is not None:
             return Outcome(task, "", "", "error", _NO_STATS, ticket.error)
         error = failure(result)
-        constraint = self._constraint(task.said) if error is None else None
-        if constraint is not None and (complaint := constraint.validate(result.text)) is not None:
-            error = InternalError(
-                f"The output does not satisfy its constraint: {complaint}",
-                hint="This is a bug of tether; nothing was printed. Please report it.",
-            )
+        if error is None:
+            error = refusal(ticket.constraint, result.text)
         return Outcome(task, result.text, result.thought, result.finish, result.stats, error)
+
+
+def refusal(constraint: Constraint | None, text: str) -> TetherError | None:
+    """The last word before anything is printed: why a finished text is not valid after all."""
+    complaint = None if constraint is None else constraint.validate(text)
+    if complaint is None:
+        return None
+    return InternalError(
+        f"The output does not satisfy its constraint: {complaint}",
+        hint="This is a bug of tether; the output was withheld. Please report it.",
+    )
 
 
 def failure(result: Result) -> TetherError | None:

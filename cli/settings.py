@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from tether.cli import environment
+from tether.cli.kinds import SettingValue
 from tether.cli.profiles import OWN_KEYS, Library, suggest
 from tether.cli.settings_model import CONSTRAINTS, KEYS, Settings, field_name
 from tether.cli.toml_files import TomlFile
@@ -87,7 +88,7 @@ class Resolved:
         """The values as one object."""
         return Settings.model_construct(**{field_name(k): v for k, v in self.values.items()})
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> SettingValue:
         """The value of a setting by the name that users write."""
         return self.values[key]
 
@@ -114,6 +115,8 @@ def resolve(
     Args:
         flags: Settings given on the command line or in Python; absent means not given.
         profiles: Names from `-p`, later ones stronger; none means those of TETHER_PROFILE.
+        cwd: Where the search for tether.toml starts; the working directory by default.
+        environ: The environment; this process's by default.
 
     Raises:
         ProfileError: A file or a profile is wrong.
@@ -206,20 +209,15 @@ def _apply(layer: Layer, values: dict[str, Any], origins: dict[str, Origin]) -> 
     origins.update(layer.origins)
 
 
-def _anchored(key: str, value: Any, base: Path) -> Any:
-    """A path of a file as an absolute one; other values as they are."""
+def _anchored(key: str, value: SettingValue, base: Path) -> SettingValue:
+    """A path as an absolute one; those of schemas and grammars are read from the origin's base."""
     if key == "evidence" and isinstance(value, list):
         return [_anchored("text", item, base) for item in value]
     if not isinstance(value, str) or not value:
         return value
-    if (
-        key in ("system", "template", "text", "schema")
-        and value.startswith("@")
-        and value[1:2] != "@"
-    ):
+    is_file = value.startswith("@") and not value.startswith("@@")
+    if key in ("system", "template", "text") and is_file:
         return f"@{base / Path(value[1:]).expanduser()}"
-    if key == "grammar":
-        return str(base / Path(value).expanduser())
     if key == "model":
         return _anchored_model(value, base)
     return value

@@ -1,4 +1,4 @@
-"""Every setting, once: name, type, default and meaning. Flags, TOML, the environment and rows agree.
+"""Every setting, once: name, type, default, meaning. Flags, TOML, variables and rows agree.
 
 The one place where pydantic checks what users write; the reference and the published JSON Schema
 of `tether.toml` are made from it. Knows nothing of files, flags or precedence: see `settings.py`.
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tether.cli.kinds import SettingValue
 from tether.cli.meanings import MEANINGS
 
 Count = Annotated[int, Field(ge=1)]
@@ -18,14 +19,14 @@ TokenId = Annotated[int, Field(ge=0)]
 Format = Literal["json", "jsonl", "csv", "tsv"]
 
 
-def _token_ids(table: Any) -> Any:
+def _token_ids(table: SettingValue) -> SettingValue:
     """TOML and JSON keys are texts: those that are digits become token ids."""
     if not isinstance(table, dict):
         return table
     return {int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in table.items()}
 
 
-def _setting(key: str, default: Any, **more: Any) -> Any:
+def _setting(key: str, default: SettingValue, **more: SettingValue) -> SettingValue:
     return Field(default, description=MEANINGS[key], **more)
 
 
@@ -94,8 +95,8 @@ CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
 """Settings of which at most one holds; a higher layer's replaces a lower layer's."""
 
 ROW_KEYS = (
-    "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "stop", "system", "evidence", "raw_prompt",
-    "think", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
-    "logit_bias", "sampling_order", "seed",
+    "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "stop", "system",
+    "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p", "min_p",
+    "repetition_penalty", "logit_bias", "sampling_order", "seed",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""

@@ -10,6 +10,7 @@ from tether.cli import options, streams, texts
 from tether.errors import LimitReached, UsageError
 
 if TYPE_CHECKING:
+    from tether.cli.engine import Engine
     from tether.cli.session import Outcome, Task
     from tether.cli.settings import Resolved
     from tether.decoding.request import Delta
@@ -53,7 +54,7 @@ def generate(given: Given, flags: Mapping[str, Any], *, is_json: bool) -> None:
 
 
 def _write(
-    outcome: Outcome, engine: Any, resolved: Resolved, render: Callable[[str], str]
+    outcome: Outcome, engine: Engine, resolved: Resolved, render: Callable[[str], str]
 ) -> None:
     """The payload, or as much of it as the settings allow; then the error, where there is one."""
     from tether.cli import envelope
@@ -127,9 +128,10 @@ def _inputs(given: Given, *, needed: bool) -> tuple[str, tuple[str, ...]]:
                 hint="Give a text, @file or -, or pipe one in: tether json ... < mail.txt",
             )
         return prompt, ()
-    prompt = texts.read(given.prompt)
-    piped = "" if given.prompt == "-" else texts.piped_stdin()
-    return prompt, (piped,) if piped.strip() else ()
+    if given.prompt == "-":
+        return texts.read_stdin(), ()
+    piped = texts.piped_stdin()
+    return texts.read(given.prompt), (piped,) if piped.strip() else ()
 
 
 def _listener(stream: str | None) -> Callable[[Delta], None] | None:
@@ -154,6 +156,7 @@ def _stats(outcome: Outcome, model: str) -> str:
     rate = stats.output_tokens / stats.total_s if stats.total_s else 0.0
     return (
         f"model {model}: {stats.prompt_tokens} prompt tokens, {stats.output_tokens} output tokens "
-        f"({stats.forced_tokens} forced, {stats.thought_tokens} thought), {stats.forwards} forwards, "
+        f"({stats.forced_tokens} forced, {stats.thought_tokens} thought), "
+        f"{stats.forwards} forwards, "
         f"first token {stats.first_token_s:.2f} s, total {stats.total_s:.2f} s, {rate:.0f} tokens/s"
     )

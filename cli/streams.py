@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tether.errors import TetherError
+from tether.errors import TetherError, UsageError
 
 
-class ClosedPipe(Exception):  # noqa: N818 - not an error: the reader has seen enough
+class ClosedPipe(Exception):
     """The reader of stdout went away."""
 
 
@@ -32,22 +32,41 @@ def write(text: str) -> None:
     Raises:
         ClosedPipe: Nobody reads any more.
         WriteFailed: The disk is full, or the like.
+        UsageError: The text holds half a character.
     """
     if sys.stdout is None:
         return
-    with guarded("standard output"):
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"The text holds half a character (U+{ord(text[error.start]):04X}); UTF-8 has none.",
+            hint="Leave out --raw: JSON can write it as an escape.",
+        ) from error
+    with to_stdout():
         sys.stdout.flush()
         binary = getattr(sys.stdout, "buffer", None)
-        if binary is None:  # a test's StringIO
+        if binary is None:  # a StringIO that somebody put there
             sys.stdout.write(text)
         else:
-            binary.write(text.encode("utf-8", "surrogatepass"))
+            binary.write(data)
             binary.flush()
 
 
 def write_line(text: str) -> None:
     """Write text to stdout with exactly one newline at its end."""
     write(text if text.endswith("\n") else f"{text}\n")
+
+
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """Like `guarded`, for stdout: what it still holds must not fail again at exit."""
+    try:
+        with guarded("Standard output"):
+            yield
+    except (ClosedPipe, WriteFailed):
+        silence_stdout()
+        raise
 
 
 @contextmanager
@@ -61,10 +80,8 @@ def guarded(name: str | Path) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        silence_stdout()
         raise ClosedPipe from error
     except OSError as error:
-        silence_stdout()
         hint = "Free some space and run it again." if error.errno == errno.ENOSPC else ""
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise WriteFailed(f"{name} cannot be written: {reason}.", hint=hint) from error

@@ -51,7 +51,7 @@ class TaskMaker:
             "evidence": self.passages,
         }
 
-    def task(self, row: Row, origin: Any) -> Task:
+    def task(self, row: Row, origin: object) -> Task:
         """The task of a batch row; what is wrong with the row stands in its `error`."""
         if row.error is None:
             try:
@@ -95,7 +95,7 @@ class TaskMaker:
     def _names(self) -> tuple[str, ...]:
         return self.template.names if self.template else ("prompt",)
 
-    def _row_task(self, row: Row, origin: Any) -> Task:
+    def _row_task(self, row: Row, origin: object) -> Task:
         resolved, wanted = self._resolved, self.said
         if row.overrides:
             place = Origin("row", f"row {row.index}", self._base)

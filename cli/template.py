@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tether.cli.kinds import JsonValue
 from tether.cli.numbers import dumps
 from tether.cli.profiles import suggest
 from tether.errors import ProfileError, UsageError
@@ -66,5 +67,5 @@ class Template:
         )
 
 
-def _text(value: Any) -> str:
+def _text(value: JsonValue) -> str:
     return str(value) if isinstance(value, str) else dumps(value)

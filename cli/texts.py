@@ -10,13 +10,11 @@ from tether.errors import UsageError
 
 
 def read(value: str, base: Path | None = None) -> str:
-    """The text of `value`: `@file` and `-` are read, `@@x` is the text `@x`.
+    """The text of `value`: `@file` is read, `@@x` is the text `@x`.
 
     Raises:
         UsageError: The file cannot be read or is not UTF-8.
     """
-    if value == "-":
-        return read_stdin()
     if value.startswith("@@"):
         return value[1:]
     if value.startswith("@"):

@@ -14,7 +14,7 @@ def toml_schema() -> dict[str, Any]:
     profile = {
         "description": {"type": "string", "description": "One line for `tether profile list`."},
         "extends": {
-            "description": "Profiles to build on; later ones win, this one's own keys win over all.",
+            "description": "Profiles to build on; later ones win, this one's own keys over all.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
         },
         **{key: {"$ref": f"#/$defs/settings/properties/{key}"} for key in settings},

@@ -1,4 +1,4 @@
-"""What may be said: text -> constraint -> mask. Knows tokens as bytes; knows no model and no torch."""
+"""What may be said: text -> constraint -> mask. Knows tokens as bytes, no model, no torch."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint, Matcher
-    from tether.grammars.engine import choices, gbnf, lark, regex
     from tether.grammars.json_schema import json_schema
+    from tether.grammars.languages import choices, gbnf, lark, regex
     from tether.grammars.product import All
     from tether.grammars.vocabulary import Vocabulary
 
@@ -16,11 +16,11 @@ _HOMES = {
     "Constraint": "constraint",
     "Matcher": "constraint",
     "Vocabulary": "vocabulary",
-    "choices": "engine",
-    "gbnf": "engine",
+    "choices": "languages",
+    "gbnf": "languages",
     "json_schema": "json_schema",
-    "lark": "engine",
-    "regex": "engine",
+    "lark": "languages",
+    "regex": "languages",
 }
 
 __all__ = [

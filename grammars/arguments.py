@@ -69,7 +69,7 @@ def _file(argument: str, base_dir: Path, endings: tuple[str, ...]) -> Path | Non
     if not name or "\n" in name or len(name) > 1000 or name.startswith(("{", "[")):
         return None
     path = base_dir / Path(name).expanduser()
-    if argument.strip().startswith("@") or name.endswith(endings) and " " not in name:
+    if argument.strip().startswith("@") or (name.endswith(endings) and " " not in name):
         return path
     try:
         return path if path.is_file() else None

@@ -20,7 +20,6 @@ import numpy as np
 
 from tether.errors import DeadEnd, GrammarError, InternalError, UsageError
 from tether.grammars.constraint import Constraint, Mask, Matcher
-from tether.grammars.findings import Finding
 from tether.grammars.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -148,15 +147,15 @@ class EngineMatcher(Matcher):
         return len(tokens)
 
     def _failure(self) -> DeadEnd | InternalError:
-        reason = self._engine.stop_reason()
-        if reason in ("NoExtension", "NoExtensionBias"):
+        detail = str(self._engine.get_error()).split("<")[0].strip()
+        reason = detail or str(self._engine.stop_reason())
+        if "NoExtension" in reason:
             return DeadEnd(
                 "No text satisfies the grammar from here.",
                 hint="Some rule can never be completed; `tether check` names it.",
             )
-        detail = str(self._engine.get_error()).split("<state>")[0].strip() or reason
         return InternalError(
-            f"The mask engine stopped: {detail}.",
+            f"The mask engine stopped: {reason}.",
             hint="The grammar is too large or too ambiguous for one step; simplify it.",
         )
 
@@ -180,12 +179,13 @@ class EngineConstraint(Constraint):
 
         self.vocabulary = vocabulary
         self.grammar = grammar
-        self._first = LLMatcher(
-            vocabulary.engine_tokenizer(), grammar, log_level=0, limits=engine_limits()
-        )
-        message = str(self._first.get_error())
+        message = _surrogate(grammar)
+        if not message:
+            tokenizer, limits = vocabulary.engine_tokenizer(), engine_limits()
+            self._first = LLMatcher(tokenizer, grammar, log_level=0, limits=limits)
+            message = str(self._first.get_error())
         if message:
-            raise (refuse or _plain_refusal)(message)
+            raise (refuse or plain_refusal)(message)
 
     @property
     def key(self) -> str:
@@ -198,81 +198,6 @@ class EngineConstraint(Constraint):
     def start(self) -> Matcher:
         """A copy of the compiled state."""
         return EngineMatcher(self.vocabulary, self._first.deep_copy())
-
-
-def regex(pattern: str, vocab: Vocabulary) -> Constraint:
-    """Texts that match `pattern` from end to end.
-
-    The dialect is Rust's (no look-around, no backreferences); a leading ^ and a trailing $ say
-    what holds anyway.
-
-    Raises:
-        GrammarError: The pattern is wrong, or not regular; with a caret and the cure.
-    """
-    from tether.grammars.lint import regex_findings
-
-    def refuse(message: str) -> Exception:
-        return _first_error(regex_findings(pattern)) or _plain_refusal(message)
-
-    if pattern.endswith("\\"):  # a lone backslash would swallow the literal's end
-        error = _first_error(regex_findings(pattern))
-        if error:
-            raise error
-    return EngineConstraint(f"{ENGINE_OPTIONS}start: {regex_terminal(pattern)}\n", vocab, refuse)
-
-
-def choices(options: Sequence[str], vocab: Vocabulary) -> Constraint:
-    """Exactly one of `options`.
-
-    Raises:
-        GrammarError: There is no option.
-    """
-    if isinstance(options, str) or not options:
-        raise GrammarError(
-            "A choice needs at least one option.", hint="Give a list of texts to choose from."
-        )
-    texts = dict.fromkeys(options)
-    for text in texts:
-        if not isinstance(text, str):
-            raise GrammarError(f"The option {text!r} is not a text.", hint="Options are strings.")
-    union = " | ".join(json.dumps(text, ensure_ascii=False) for text in texts)
-    return EngineConstraint(f"{ENGINE_OPTIONS}start: CHOICE\nCHOICE: {union}\n", vocab)
-
-
-def lark(text: str, vocab: Vocabulary) -> Constraint:
-    """Texts of a grammar in llguidance's Lark dialect, from its rule `start`.
-
-    Terminals are matched greedily: `"b" "c" | "bcd"` holds only "bcd".
-
-    Raises:
-        GrammarError: The grammar is refused; with line, column, caret and cure.
-    """
-    from tether.grammars.lint import lark_findings
-
-    def refuse(message: str) -> Exception:
-        return _first_error(lark_findings(text), message) or _plain_refusal(message)
-
-    constraint = EngineConstraint(with_engine_options(text), vocab, refuse)
-    error = _first_error(lark_findings(text))  # endless rules, which the engine takes
-    if error:
-        raise error
-    return constraint
-
-
-def gbnf(text: str, vocab: Vocabulary) -> Constraint:
-    """Texts of a llama.cpp grammar, from its rule `root`.
-
-    Every character is a terminal of its own, so that the language is exactly the grammar's.
-
-    Raises:
-        GrammarError: The grammar is refused; with line, column, caret and cure.
-    """
-    from tether.grammars.gbnf_reader import gbnf_findings, gbnf_to_lark
-
-    error = _first_error(gbnf_findings(text))
-    if error:
-        raise error
-    return EngineConstraint(with_engine_options(gbnf_to_lark(text)), vocab)
 
 
 def engine_limits() -> LLParserLimits:
@@ -290,13 +215,6 @@ def engine_limits() -> LLParserLimits:
     )
 
 
-def regex_terminal(pattern: str) -> str:
-    """`pattern` as a regex literal of the Lark dialect."""
-    body = pattern.replace("\n", "\\n").replace("\r", "\\r")
-    escaped = re.sub(r"\\.|/", lambda m: "\\/" if m[0] == "/" else m[0], body)
-    return f"/{escaped}/" if escaped else '""'
-
-
 def with_engine_options(text: str) -> str:
     """`text` with our engine options at its end, where they win and move no line."""
     return f"{text}\n{ENGINE_OPTIONS}"
@@ -306,6 +224,8 @@ def engine_message(grammar: str) -> str:
     """What llguidance says against a grammar text without looking at any tokens; "" for nothing."""
     from llguidance import LLMatcher
 
+    if message := _surrogate(grammar):
+        return message
     refused, messages = LLMatcher.validate_grammar_with_warnings(grammar, limits=engine_limits())
     return str(messages[0]) if refused else ""
 
@@ -328,21 +248,23 @@ def located(message: str) -> tuple[int, int, str]:
     return int(match[1]), int(match[2]), reason.rstrip(".:")
 
 
-def _plain_refusal(message: str) -> GrammarError:
+def plain_refusal(message: str) -> GrammarError:
+    """The engine's message as our error."""
     return GrammarError(f"The grammar is refused by the mask engine: {located(message)[2]}.")
 
 
-def _first_error(findings: Sequence[Finding], message: str = "") -> GrammarError | None:
-    """The first error among the findings as an exception; the engine's message if there is none."""
-    for finding in findings:
-        if finding.level == "error":
-            return GrammarError(
-                finding.message,
-                hint=finding.hint,
-                pointer=finding.pointer,
-                excerpt=finding.excerpt,
-            )
-    return _plain_refusal(message) if message else None
+def quoted(text: str) -> str:
+    """A text as a string literal of the Lark dialect (JSON's, but for a raw DEL)."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _surrogate(text: str) -> str:
+    """What is wrong with a text that is no Unicode; "" where it is."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"it holds the lone surrogate U+{ord(text[error.start]):04X}"
+    return ""
 
 
 def _index(tokens: Sequence[int], token: int) -> int:

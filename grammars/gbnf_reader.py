@@ -6,11 +6,10 @@ the language. Every character becomes a terminal of its own: then greedy matchin
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tether.grammars.engine import quoted
 from tether.grammars.findings import Finding
 from tether.grammars.graph import Choice, Graph, Node, Optional, Reference, Rule, Sequence, Text
 from tether.grammars.graph_lint import shape_findings, undefined_findings
@@ -167,7 +166,7 @@ class _Reader:
         chars = []
         while not self._take('"'):
             chars.append(self._char(start, "open_string"))
-        body = " ".join(json.dumps(char, ensure_ascii=False) for char in chars)
+        body = " ".join(map(quoted, chars))
         return Text(empty=not chars), f"({body})" if len(chars) != 1 else body or '""'
 
     def _class(self) -> str:

@@ -50,7 +50,7 @@ def walk(constraint: Constraint, seed: int, steps: int) -> Iterator[Matcher]:
 
     The end token is taken only where nothing else is allowed, so that ways are long.
     """
-    choose = random.Random(seed)  # noqa: S311 - a test's dice
+    choose = random.Random(seed)
     matcher = constraint.start()
     yield matcher
     for _ in range(steps):
@@ -83,7 +83,7 @@ def check_mask_law(matcher: Matcher) -> None:
 def check_rollback_law(matcher: Matcher, seed: int = 0, depth: int = 6) -> None:
     """rollback(n) after n advances changes nothing that can be seen, for n up to `depth`."""
     before = observe(matcher)
-    choose = random.Random(seed)  # noqa: S311 - a test's dice
+    choose = random.Random(seed)
     trail = []
     for _ in range(depth):
         trail.append(observe(matcher))

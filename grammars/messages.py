@@ -96,8 +96,7 @@ REGEX = {
     "escape": Message(
         "error",
         "The regex has an escape that the engine does not know.",
-        "The dialect is Rust's: \\d \\w \\s \\p{{L}} \\x41 \\u{{e9}}; the end of the text is implied, "
-        "so \\Z is not needed.",
+        "Known: \\d \\w \\s \\p{{L}} \\x41 \\u{{e9}}; \\Z is not needed, the end is implied.",
         (r"\q", r"a\Z"),
     ),
     "property": Message(
@@ -187,6 +186,12 @@ LARK = {
         "The grammar does not go on like this; here may stand {expected}.",
         "Correct it at the caret.",
         ('start: ("a"\n', 'start "a"\n', 'start: "a" }\n', 'start: "a"\n  "b"\n'),
+    ),
+    "comment": Message(
+        "error",
+        "A comment stands between this alternative and the one before it.",
+        "Put it above the rule, or at the end of the line of an alternative.",
+        ('start: "a"\n  // or\n  | "b"\n',),
     ),
     "terminal_uses_rule": Message(
         "error",

@@ -1,4 +1,4 @@
-"""Python types -> specs: Pydantic models, dataclasses, TypedDicts, Literals, Enums, outlines' terms.
+"""Python types -> specs: Pydantic models, dataclasses, TypedDicts, Literals, Enums, outlines.
 
 Pydantic makes the schemas; outlines is imported only where the object comes from it.
 """
@@ -44,7 +44,7 @@ def from_type(path: str, base_dir: Path | None = None, **options: Any) -> Spec: 
 
 
 def from_object(value: Any, *, source: str = "", **options: Any) -> Spec:  # noqa: ANN401
-    """The spec of a type: an outlines object by its own meaning, anything else by its JSON Schema."""
+    """The spec of a type: an outlines object by its own meaning, others by their JSON Schema."""
     if type(value).__module__.partition(".")[0] == "outlines":
         return from_outlines(value, source=source, **options)
     if isinstance(value, dict):

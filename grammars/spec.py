@@ -195,11 +195,11 @@ def _findings(spec: Spec) -> list[Finding]:
 
         return schema_findings(spec.text)
     if spec.kind == "regex":
-        from tether.grammars.lint import regex_findings
+        from tether.grammars.regex_lint import regex_findings
 
         return regex_findings(spec.text)
     if spec.kind == "lark":
-        from tether.grammars.lint import lark_findings
+        from tether.grammars.lark_lint import lark_findings
 
         return lark_findings(spec.text)
     if spec.kind == "gbnf":
@@ -224,15 +224,15 @@ def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
 
 
 def _build(spec: Spec, vocab: Vocabulary) -> Constraint:
-    from tether.grammars import engine
+    from tether.grammars import languages
     from tether.grammars.json_schema import json_schema
 
     if spec.kind == "json":
         options: dict[str, Any] = {"order": spec.order, "whitespace": spec.whitespace}
         return json_schema(spec.text, vocab, bounds=spec.bounds, **options)
     if spec.kind == "choice":
-        return engine.choices(json.loads(spec.text), vocab)
-    return {"regex": engine.regex, "lark": engine.lark, "gbnf": engine.gbnf}[spec.kind](
+        return languages.choices(json.loads(spec.text), vocab)
+    return {"regex": languages.regex, "lark": languages.lark, "gbnf": languages.gbnf}[spec.kind](
         spec.text, vocab
     )
 

@@ -12,11 +12,16 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from tether.cli import options, streams
+from tether.cli.kinds import SettingValue
 from tether.cli.options import ProfileOption, takes
 from tether.errors import BatchFailed, UsageError
 
 if TYPE_CHECKING:
+    from tether.cli.batch_output import BatchOutput
     from tether.cli.journal import Journal
+    from tether.cli.session import Session
+    from tether.cli.settings_model import Settings
+    from tether.cli.tasks import TaskMaker
 
 EXAMPLES = """
 tether batch rows.jsonl -o out.jsonl --errors errors.jsonl
@@ -74,6 +79,8 @@ class Files:
     def _check_old(self) -> None:
         if self.journal is None or self.out is None or self.overwrite:
             return
+        from tether.cli.journal import final_counts
+
         journaled = self.journal.exists()
         if self.out.exists() and self.out.stat().st_size and not (self.resume and journaled):
             raise UsageError(
@@ -82,7 +89,7 @@ class Files:
                 if journaled
                 else "Choose another file, or start again with --overwrite.",
             )
-        if journaled and not self.resume:
+        if journaled and not self.resume and final_counts(self.journal) is None:
             raise UsageError(
                 f"{self.journal} holds rows of an unfinished batch.",
                 hint="Continue it with --resume, or start again with --overwrite.",
@@ -111,7 +118,7 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="Run only the rows of this errors file.")
     ] = None,
     profile: ProfileOption = None,
-    **flags: Any,
+    **flags: SettingValue,
 ) -> None:
     """Run many rows; resumable, every failure accounted for.
 
@@ -154,9 +161,9 @@ def _process(
     files: Files,
     stream: IO[bytes],
     journal: Journal | None,
-    session: Any,
-    maker: Any,
-    settings: Any,
+    session: Session,
+    maker: TaskMaker,
+    settings: Settings,
     retry: dict[int, object] | None,
 ) -> None:
     from tether.cli.batch_output import BatchOutput
@@ -164,11 +171,14 @@ def _process(
     from tether.cli.progress import BatchProgress
 
     if journal is not None and (final := journal.read_final()) is not None:
+        if files.out is not None and not files.out.exists():
+            raise UsageError(
+                f"The batch is complete, but {files.out} is gone.",
+                hint="Run it again with --overwrite.",
+            )
         _conclude(final["rows"], final["failed"], files)
         return
-    output = BatchOutput(
-        files.out, files.errors, ordered=not settings.unordered, journal=journal
-    )
+    output = BatchOutput(files.out, files.errors, ordered=not settings.unordered, journal=journal)
     with BatchProgress(files.size) as progress, output, _saying_how_to_resume(journal, output):
         output.tell = progress.message
         Batch(session, maker, output, retry, progress).run(stream, slots=settings.slots)
@@ -196,7 +206,7 @@ def _conclude(num_rows: int, num_failed: int, files: Files) -> None:
 
 
 @contextmanager
-def _saying_how_to_resume(journal: Journal | None, output: Any) -> Iterator[None]:
+def _saying_how_to_resume(journal: Journal | None, output: BatchOutput) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tether.cli import options
+from tether.cli.kinds import SettingValue
 from tether.cli.options import KeyOption, ProfileOption, PromptArgument, VarOption, takes
 
 EXAMPLES = """
@@ -22,7 +21,7 @@ def run(
     profile: ProfileOption = None,
     var: VarOption = None,
     key: KeyOption = "",
-    **flags: Any,
+    **flags: SettingValue,
 ) -> None:
     """Write JSON that satisfies a schema.
 

@@ -10,12 +10,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tether.cli import streams
+from tether.cli.kinds import SettingValue
 from tether.errors import UsageError
+
+if TYPE_CHECKING:
+    from tether.cli.settings import Resolved
 
 _FIRST = """\
 # Settings of this project. `tether profile show --origin` says which value holds, and why.
@@ -43,9 +47,7 @@ def list_profiles() -> None:
     width = max((len(profile.name) for profile in found), default=0)
     for profile in sorted(found, key=lambda profile: profile.name):
         text = profile.description or ", ".join(k for k in profile.table if k != "extends")
-        streams.write_line(
-            f"{profile.name:<{width}}  {text}  ({profile.file.place(profile.keys)})"
-        )
+        streams.write_line(f"{profile.name:<{width}}  {text}  ({profile.file.place(profile.keys)})")
 
 
 def show(
@@ -114,7 +116,7 @@ EXAMPLES = {
 }
 
 
-def _as_json(resolved: Any, *, origin: bool) -> dict[str, Any]:
+def _as_json(resolved: Resolved, *, origin: bool) -> dict[str, Any]:
     if not origin:
         return dict(resolved.values)
     return {
@@ -123,7 +125,7 @@ def _as_json(resolved: Any, *, origin: bool) -> dict[str, Any]:
     }
 
 
-def _toml(value: Any) -> str:
+def _toml(value: SettingValue) -> str:
     import tomlkit
 
     if isinstance(value, dict):

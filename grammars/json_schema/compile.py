@@ -15,6 +15,7 @@ from tether.grammars.engine import ENGINE_OPTIONS, EngineConstraint, engine_mess
 from tether.grammars.json_schema.bounds import Bounds, bounded
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.source import read_schema
+from tether.grammars.json_schema.walk import subschemas
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json, Order, Whitespace
 
@@ -84,6 +85,8 @@ def json_schema(
 
     if value is False:
         raise SchemaError("The schema is false: no JSON text satisfies it.", pointer="")
+    if fault := _silent_fault(value):
+        raise refuse(fault)
     return JsonConstraint(EngineConstraint(grammar, vocab, refuse), oracle, value)
 
 
@@ -116,7 +119,20 @@ def json_grammar(schema: Json, whitespace: Whitespace, spaced: bool) -> str:
 
 def complaint(schema: Json) -> str:
     """What the engine has against a schema, without looking at any tokens; "" for nothing."""
-    return engine_message(json_grammar(schema, "compact", spaced=True))
+    return _silent_fault(schema) or engine_message(json_grammar(schema, "compact", spaced=True))
+
+
+def _silent_fault(schema: Json) -> str:
+    """What the engine would get wrong without a word: it reads larger integers as floats."""
+    for _, part in subschemas(schema):
+        values = [part.get("const"), *_listed(part.get("enum"))]
+        if any(isinstance(v, int) and not -(2**63) <= v < 2**64 for v in values):
+            return "integers of more than 64 bits would be rounded"
+    return ""
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _check_words(order: str, whitespace: str) -> None:

@@ -117,7 +117,7 @@ def _without_effect(pointer: str, part: dict[str, Any]) -> Iterator[Finding]:
     for kind, keywords in ABOUT.items():
         if kind == own:
             continue
-        for keyword in sorted(part.keys() & set(keywords.split())):
+        for keyword in sorted(part.keys() & keywords):
             message = f"{keyword!r} speaks about a {kind}, but the type is {named!r}."
             yield Finding("warning", f"{pointer}/{escape(keyword)}", message, "Remove one of them.")
 

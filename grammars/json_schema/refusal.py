@@ -17,6 +17,7 @@ from tether.grammars.findings import Finding
 from tether.grammars.json_schema.walk import escape, subschemas
 from tether.types import Json
 
+_CONDITION = ("if", "then", "else")
 _MOST = 20
 """Refusals named in one schema; after so many the rest is not worth the compiles."""
 
@@ -40,10 +41,13 @@ CURES = {
     "$ref": "Refer to a definition in this schema, without other keywords beside a recursive $ref.",
     "allOf": "Join the parts into one schema.",
     "multipleOf": "Use a multiple with fewer digits, or remove it.",
+    "const": "Use a smaller integer, or a string.",
+    "enum": "Use smaller integers, or strings.",
     "type": "Use string, number, integer, boolean, null, array or object.",
 }
 
 _NAMED_BY = (
+    (r"64 bits", ("const", "enum")),
     (r"oneOf constraints", ("oneOf",)),
     (r"Unknown format: (?P<value>.*)", ("format",)),
     (r"min/maxProperties", ("minProperties", "maxProperties")),
@@ -101,7 +105,9 @@ def refusals(schema: Json, complain: Callable[[Json], str]) -> Iterator[Finding]
         yield Finding("error", cause.pointer, cause.message, cause.hint)
         if not cause.keyword:
             return
-        del dict(subschemas(rest))[cause.pointer][cause.keyword]
+        part = dict(subschemas(rest))[cause.pointer]
+        for keyword in _CONDITION if cause.keyword == "if" else (cause.keyword,):
+            part.pop(keyword, None)
 
 
 def _reason(message: str) -> str:
@@ -123,6 +129,8 @@ def _cause(schema: Json, reason: str, complain: Callable[[Json], str]) -> Cause:
     if not suspects or _reason(complain(_without(schema, suspects[low:]))) == reason:
         return Cause("", "", reason)
     pointer, keyword = suspects[low]
+    if keyword in _CONDITION and "if" in dict(subschemas(schema))[pointer]:
+        keyword = "if"
     return Cause(pointer, keyword, _plain(reason, keyword))
 
 

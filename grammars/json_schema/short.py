@@ -19,25 +19,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from tether.errors import SchemaError
+from tether.grammars.json_schema.short_words import PLAIN_NAME, TYPES
+from tether.grammars.json_schema.to_short import to_short
 from tether.grammars.messages import SHORT
 
-TYPES: dict[str, dict[str, Any]] = {
-    "str": {"type": "string"},
-    "int": {"type": "integer"},
-    "num": {"type": "number"},
-    "bool": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "time": {"type": "string", "format": "time"},
-    "datetime": {"type": "string", "format": "date-time"},
-    "email": {"type": "string", "format": "email"},
-    "uri": {"type": "string", "format": "uri"},
-    "uuid": {"type": "string", "format": "uuid"},
-    "any": {},
-}
-PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-"""Keys that need no quotes."""
-PLAIN_VALUE = re.compile(r"[^\W\d][\w./+#&'-]*")
-"""Enum texts that need no quotes, but for `null`."""
+__all__ = ["parse_short", "to_short"]
 
 _OTHER_NAMES = {
     "string": "str",

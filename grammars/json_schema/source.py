@@ -39,9 +39,8 @@ def parse_strictly(text: str) -> Json:
     Raises:
         ValueError: Not JSON; `DuplicateKey` for a key that comes twice.
     """
-    return json.loads(  # type: ignore[no-any-return]
-        text, object_pairs_hook=_unique, parse_constant=_no_constant
-    )
+    value: Json = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    return value
 
 
 def _parse(text: str) -> Json:
@@ -104,4 +103,4 @@ def _kind(value: Json) -> str:
     if value is None:
         return "null"
     names = {str: "a string", int: "a number", float: "a number", list: "an array"}
-    return names[type(value)]  # type: ignore[index]
+    return names[type(value)]

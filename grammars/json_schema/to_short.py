@@ -1,11 +1,11 @@
-"""JSON Schema -> the short syntax, for prompts: what it is about, without ranges and descriptions."""
+"""JSON Schema -> the short syntax, for prompts: names and types, no ranges, no descriptions."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from tether.grammars.json_schema.short import PLAIN_NAME, PLAIN_VALUE, TYPES
+from tether.grammars.json_schema.short_words import PLAIN_NAME, PLAIN_VALUE, TYPES
 from tether.types import Json
 
 _DEPTH = 8
@@ -21,7 +21,7 @@ def to_short(schema: Json) -> str:
     out (ranges, lengths, descriptions) or written as `any`; local `$ref`s are followed.
     """
     writer = _Writer(schema)
-    root = writer.resolve(schema, 0)
+    root = writer.resolve(schema)
     if isinstance(root, dict) and _is_object(root):
         return writer.fields(root, 0)
     return writer.kind(schema, 0)
@@ -45,9 +45,12 @@ class _Writer:
 
     def kind(self, schema: Json, depth: int) -> str:
         """The type of a value; `T?` where it may be null."""
-        schema = self.resolve(schema, depth)
-        if not isinstance(schema, dict) or depth > _DEPTH:
+        found: Any = self.resolve(schema)
+        if not isinstance(found, dict) or depth > _DEPTH:
             return "any"
+        return self._described(found, depth)
+
+    def _described(self, schema: dict[str, Any], depth: int) -> str:
         if "enum" in schema:
             return _values(schema["enum"])
         for keyword in ("anyOf", "oneOf"):
@@ -80,7 +83,7 @@ class _Writer:
             return "|".join(others) + null
         return "any"
 
-    def resolve(self, schema: Json, depth: int) -> Json:
+    def resolve(self, schema: Any) -> Any:  # noqa: ANN401
         """The schema behind local references and one-part `allOf`s."""
         for _ in range(_DEPTH):
             if not isinstance(schema, dict):

@@ -5,29 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-ONE = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ONE = _words(
     "items additionalItems additionalProperties unevaluatedItems unevaluatedProperties contains "
-    "propertyNames not if then else contentSchema".split()
+    "propertyNames not if then else contentSchema"
 )
 """Keywords whose value is a schema."""
-MANY = frozenset("allOf anyOf oneOf prefixItems items".split())
+MANY = _words("allOf anyOf oneOf prefixItems items")
 """Keywords whose value is a list of schemas."""
-NAMED = frozenset(
-    "properties patternProperties $defs definitions dependentSchemas dependencies".split()
-)
+NAMED = _words("properties patternProperties $defs definitions dependentSchemas dependencies")
 """Keywords whose value is an object of schemas."""
-ANNOTATIONS = frozenset(
-    "title description default examples example deprecated readOnly writeOnly $comment $schema $id "
-    "id $anchor $dynamicAnchor $recursiveAnchor $vocabulary nullable".split()
+ANNOTATIONS = _words(
+    "title description default examples example deprecated readOnly writeOnly $comment $schema "
+    "$id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary nullable"
 )
 """Keywords that allow and forbid nothing (`nullable` and `example` are OpenAPI's)."""
 ABOUT = {
-    "string": "minLength maxLength pattern format contentEncoding contentMediaType contentSchema",
-    "number": "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf",
-    "array": "items additionalItems prefixItems unevaluatedItems contains minContains maxContains "
-    "minItems maxItems uniqueItems",
-    "object": "properties patternProperties additionalProperties unevaluatedProperties required "
-    "propertyNames minProperties maxProperties dependencies dependentRequired dependentSchemas",
+    "string": _words(
+        "minLength maxLength pattern format contentEncoding contentMediaType contentSchema"
+    ),
+    "number": _words("minimum maximum exclusiveMinimum exclusiveMaximum multipleOf"),
+    "array": _words(
+        "items additionalItems prefixItems unevaluatedItems contains minContains maxContains "
+        "minItems maxItems uniqueItems"
+    ),
+    "object": _words(
+        "properties patternProperties additionalProperties unevaluatedProperties required "
+        "propertyNames minProperties maxProperties dependencies dependentRequired dependentSchemas"
+    ),
 }
 """Which keywords speak about which type."""
 KEYWORDS = (
@@ -35,8 +44,8 @@ KEYWORDS = (
     | MANY
     | NAMED
     | ANNOTATIONS
-    | frozenset(" ".join(ABOUT.values()).split())
-    | frozenset("type enum const $ref $dynamicRef $recursiveRef".split())
+    | frozenset[str]().union(*ABOUT.values())
+    | _words("type enum const $ref $dynamicRef $recursiveRef")
 )
 
 

@@ -14,14 +14,18 @@ from tether.decoding.builtin.generator.sparql_task import make_sparql
 WARM_UP = 0.07
 SHORT_UNTIL = 0.14
 SHORT_FACTS = 3
-MIX = {"json": 58, "qa": 20, "sparql": 12, "key_value": 10}
+LONG_UNTIL = 0.3
+# Long documents first, for copying; then more of the short tasks, which have more to remember.
+FIRST_MIX = {"json": 58, "qa": 20, "sparql": 12, "key_value": 10}
+MIX = {"json": 46, "qa": 24, "sparql": 25, "key_value": 5}
 
 
 def make_example(rng: random.Random, progress: float) -> Example:
     """One training document at `progress` in [0, 1]: pairs, then short ones, then everything."""
     if progress < WARM_UP:
         return make_key_value(rng)
-    task = rng.choices(list(MIX), list(MIX.values()))[0]
+    mix = FIRST_MIX if progress < LONG_UNTIL else MIX
+    task = rng.choices(list(mix), list(mix.values()))[0]
     if task == "json":
         return make_json(rng, most=SHORT_FACTS if progress < SHORT_UNTIL else 8)
     if task == "qa":
@@ -30,7 +34,7 @@ def make_example(rng: random.Random, progress: float) -> Example:
 
 
 def tokenizer_texts(rng: random.Random, count: int = 20_000) -> Iterator[str]:
-    """`count` whole training documents of the final mix, to train the tokenizer on."""
+    """`count` whole training documents of the first mix, to train the tokenizer on."""
     for _ in range(count):
-        example = make_example(rng, 1.0)
+        example = make_example(rng, SHORT_UNTIL)
         yield example.prompt + example.answer

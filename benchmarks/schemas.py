@@ -1,0 +1,66 @@
+"""The schemas and prompts of the constrained benchmark: the repository's examples and three more.
+
+The three leave nothing open that an engine could read in its own way: all properties required,
+none besides, no formats. So the engines differ in speed, and in what they promise of a number.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from facts import ROOT
+
+Schema = dict[str, Any]
+
+_EXAMPLES = ROOT / "docs" / "examples"
+
+
+def _record(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_TEXT: Schema = {"type": "string"}
+
+BUILT_IN: dict[str, Schema] = {
+    "flags": _record(  # almost everything is forced
+        status={"enum": ["pending", "shipped", "delivered", "cancelled"]},
+        paid={"type": "boolean"},
+        priority={"enum": ["low", "normal", "high"]},
+        refund={"type": ["boolean", "null"]},
+    ),
+    "person": _record(  # open strings and a range
+        name=_TEXT,
+        age={"type": "integer", "minimum": 0, "maximum": 130},
+        role={"enum": ["admin", "user", "guest"]},
+        tags={"type": "array", "items": _TEXT},
+    ),
+    "order": _record(  # objects in a list
+        number=_TEXT,
+        lines={"type": "array", "items": _record(item=_TEXT, count={"type": "integer"})},
+        total={"type": "number"},
+    ),
+}
+
+
+def invoice() -> Schema:
+    """The repository's example schema: patterns, formats, bounds."""
+    schema: Schema = json.loads((_EXAMPLES / "invoice.schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+def texts(count: int) -> list[str]:
+    """`count` short English documents from docs/examples, of different lengths."""
+    whole = [(_EXAMPLES / name).read_text(encoding="utf-8") for name in ("mail.txt", "note.txt")]
+    lines = (_EXAMPLES / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [*(text.strip() for text in whole), *(json.loads(line)["prompt"] for line in lines)]
+    # Two neighbours together make one more document.
+    found += [f"{a} {b}" for a, b in zip(found, found[1:], strict=False)]
+    if count > len(found):
+        raise ValueError(f"docs/examples holds {len(found)} documents, not {count}")
+    return found[:count]

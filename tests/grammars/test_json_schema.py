@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import tether.grammars
+from tether.errors import SchemaError, UsageError
+from tether.grammars import laws
+from tether.grammars.constraint import Constraint
+from tether.grammars.json_schema import Bounds, json_schema
+from tether.grammars.vocabulary import Vocabulary
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer", "minimum": 0},
+        "born": {"type": "string", "format": "date"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["name"],
+}
+
+
+def mask_accepts(constraint: Constraint, text: str) -> bool:
+    """Whether the mask lets the text through and lets it end."""
+    vocab = constraint.vocabulary
+    tokens = [*vocab.encode(text), vocab.eos_id]
+    return constraint.start().prefix_length(tokens) == len(tokens)
+
+
+def test_the_package_and_the_function_share_a_name(byte_vocab: Vocabulary) -> None:
+    from tether.grammars import json_schema as either
+
+    assert either(True, byte_vocab).validate("3") is None
+    assert tether.grammars.json_schema({"const": 1}, byte_vocab).validate("2")
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [
+        ({"name": "Ada"}, True),
+        ({"name": "Ada", "age": 36, "born": "1815-12-10", "tags": ["a", "é\n"]}, True),
+        ({"name": "Ada", "other": [None, {"deep": 1.5}]}, True),
+        ({"age": 36}, False),
+        ({"name": "Ada", "age": -1}, False),
+        ({"name": "Ada", "born": "1815-13-10"}, False),
+        ({"name": 3}, False),
+        ([], False),
+    ],
+)
+def test_mask_and_oracle_agree(byte_vocab: Vocabulary, value: Any, valid: bool) -> None:
+    constraint = json_schema(PERSON, byte_vocab)
+    for separators in ((", ", ": "), (",", ":")):
+        text = json.dumps(value, ensure_ascii=False, separators=separators)
+        assert mask_accepts(constraint, text) is valid
+        assert (constraint.validate(text) is None) is valid
+
+
+@pytest.mark.parametrize("schema", [PERSON, json.dumps(PERSON), json.dumps(PERSON, indent=2)])
+def test_text_and_value_are_one_language(byte_vocab: Vocabulary, schema: Any) -> None:
+    assert json_schema(schema, byte_vocab).key == json_schema(PERSON, byte_vocab).key
+
+
+def test_whitespace(byte_vocab: Vocabulary) -> None:
+    value = {"name": "Ada", "tags": ["a"]}
+    forms = {
+        "tight": json.dumps(value, separators=(",", ":")),
+        "spaced": json.dumps(value),
+        "indented": json.dumps(value, indent=2),
+        "endless": json.dumps(value).replace(": ", ":" + " " * 70),
+    }
+    allowed = {
+        "exact": {"tight", "spaced"},
+        "bounded": {"tight"},
+        "flexible": {"tight", "spaced", "indented"},
+    }
+    constraints = {
+        "exact": json_schema(PERSON, byte_vocab),
+        "bounded": json_schema(PERSON, byte_vocab, bounds=Bounds()),
+        "flexible": json_schema(PERSON, byte_vocab, whitespace="flexible"),
+    }
+    for name, constraint in constraints.items():
+        assert {form for form, text in forms.items() if mask_accepts(constraint, text)} == (
+            allowed[name]
+        )
+
+
+def test_validate_judges_by_the_users_own_schema(byte_vocab: Vocabulary) -> None:
+    bounded = json_schema(PERSON, byte_vocab, bounds=Bounds(max_string=3))
+    text = '{"name":"longer than three","more":1}'
+    assert not mask_accepts(bounded, text)
+    assert bounded.validate(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"name":"a","name":"b"}', "'name' twice"),
+        ('{"name":NaN}', "not JSON"),
+        ('{"name":"a"', "not JSON"),
+        ('{"name":"a","born":"1815-99-99"}', "At /born"),
+        ("[" * 100_000, "not JSON"),
+        ("3", "At the whole text"),
+    ],
+)
+def test_the_oracle_says_why(byte_vocab: Vocabulary, text: str, said: str) -> None:
+    complaint = json_schema(PERSON, byte_vocab).validate(text)
+    assert complaint
+    assert said in complaint
+
+
+def test_big_integers_stay_exact(byte_vocab: Vocabulary) -> None:
+    big = 2**63 + 1
+    constraint = json_schema({"const": big}, byte_vocab)
+    assert mask_accepts(constraint, str(big))
+    assert not mask_accepts(constraint, str(big - 1))
+    with pytest.raises(SchemaError, match="64 bits"):
+        json_schema({"items": {"enum": [2**64]}}, byte_vocab)
+
+
+def test_the_users_guidance_options_cannot_loosen(byte_vocab: Vocabulary) -> None:
+    loose = {"not": {"const": 1}, "x-guidance": {"lenient": True}}
+    with pytest.raises(SchemaError, match="'not'"):
+        json_schema(loose, byte_vocab)
+
+
+REFUSED: list[tuple[Any, str, str]] = [
+    ({"properties": {"a": {"not": {"type": "null"}}}}, "/properties/a", "not"),
+    ({"oneOf": [{"type": "string"}, {"minLength": 3}]}, "", "oneOf"),
+    (
+        {"properties": {"a": {}, "b/c": {"type": "string", "format": "path"}}},
+        "/properties/b~1c",
+        "format",
+    ),
+    ({"items": {"type": "array", "uniqueItems": True}}, "/items", "uniqueItems"),
+    ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, "", "if"),
+    ({"type": "string", "pattern": "(?=a)b"}, "", "pattern"),
+    ({"$defs": {"A": {"contains": {"const": 1}}}, "$ref": "#/$defs/A"}, "/$defs/A", "contains"),
+    ({"properties": {"a": {}}, "minProperties": 2}, "", "minProperties"),
+    (
+        {"$defs": {"unused": {"not": {}}, "u": {"not": {}}}, "anyOf": [{"$ref": "#/$defs/u"}]},
+        "/$defs/u",
+        "not",
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "pointer", "keyword"), REFUSED)
+def test_refusals_name_pointer_keyword_and_cure(
+    byte_vocab: Vocabulary, schema: Any, pointer: str, keyword: str
+) -> None:
+    with pytest.raises(SchemaError) as caught:
+        json_schema(schema, byte_vocab)
+    error = caught.value
+    assert (error.pointer, error.exit_code) == (pointer, 3)
+    assert repr(keyword) in error.message
+    assert (pointer or "the root") in error.message
+    assert error.hint.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "pointer"),
+    [
+        ("{", "line 1, column 2", "1:2"),
+        ('{"a": 1,}', "line 1, column", None),
+        ("{'a': 1}", "line 1, column 2", "1:2"),
+        ("", "line 1, column 1", "1:1"),
+        ("[]", "an array", ""),
+        ("3", "a number", ""),
+        ('"s"', "a string", ""),
+        ("null", "null", ""),
+        ('{"type": "string", "type": "object"}', "'type' twice", None),
+        ('{"minimum": NaN}', "NaN", None),
+        ({"type": "strin"}, "at /type", "/type"),
+        ({"$ref": "https://example.org/other.json"}, r"\$ref", None),
+        ({"const": {1, 2}}, "not JSON", None),
+        (False, "no JSON text", ""),
+        ({"enum": ["\ud800"]}, "surrogate", None),
+    ],
+)
+def test_what_is_no_schema_is_refused(
+    byte_vocab: Vocabulary, schema: Any, said: str, pointer: str | None
+) -> None:
+    with pytest.raises(SchemaError, match=said) as caught:
+        json_schema(schema, byte_vocab)
+    if pointer is not None:
+        assert caught.value.pointer == pointer
+
+
+def test_wrong_words_are_refused(byte_vocab: Vocabulary) -> None:
+    with pytest.raises(UsageError, match="order"):
+        json_schema(True, byte_vocab, order="any")
+    with pytest.raises(UsageError, match="order"):
+        json_schema(True, byte_vocab, order="random")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="whitespace"):
+        json_schema(True, byte_vocab, whitespace="none")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_ways_end_valid(byte_vocab: Vocabulary, seed: int) -> None:
+    bounds = Bounds(max_string=4, max_items=2)
+    constraint = json_schema(PERSON, byte_vocab, bounds=bounds)
+    tokens: list[int] = []
+    for matcher in laws.walk(constraint, seed, 400):
+        ended = matcher.ended
+    trail = constraint.start()
+    choose = __import__("random").Random(seed)
+    while not trail.ended:  # the same way as `walk` took
+        allowed = [t for t in laws.allowed_tokens(trail) if t != byte_vocab.eos_id]
+        tokens.append(choose.choice(allowed))
+        trail.advance(tokens[-1])
+    assert ended
+    assert constraint.validate(byte_vocab.decode_bytes(tokens).decode()) is None
