@@ -32,7 +32,17 @@ _KINDS: dict[str, Any] = {
     "stream": Literal["text", "events"],
 }
 _SHORT = {"model": "-m", "schema": "-s", "format": "-o", "raw": "-r", "evidence": "-e"}
-_METAVARS = {"logit_bias": "ID=VALUE", "evidence": "TEXT|@FILE", "stop": "TEXT", "choices": "TEXT"}
+_METAVARS = {
+    "model": "NAME",
+    "device": "NAME",
+    "schema": "SCHEMA",
+    "type": "PACKAGE:NAME",
+    "regex": "REGEX",
+    "grammar": "FILE",
+    "field": "PATH",
+    "system": "TEXT|@FILE",
+    "template": "TEXT|@FILE",
+    "logit_bias": "ID=VALUE", "evidence": "TEXT|@FILE", "stop": "TEXT", "choices": "TEXT"}
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
 """Flags that do not say the same as the setting."""
 
@@ -47,7 +57,7 @@ BATCH = tuple(GROUPS["batch"])
 PromptArgument: TypeAlias = Annotated[
     str | None,
     typer.Argument(
-        metavar="[PROMPT]",
+        metavar="PROMPT",
         help="The prompt: a text, `@file`, or `-` for stdin. With a prompt and a pipe, what is "
         "piped in becomes a passage.",
         show_default=False,
@@ -113,7 +123,7 @@ def _option(key: str) -> SettingValue:
     option = typer.Option(
         *names,
         help=_SPECIAL.get(key, MEANINGS[key]),
-        metavar=_METAVARS.get(key),
+        metavar=_METAVARS.get(key, "TEXT" if kind is str else None),
         rich_help_panel=next(name for name, keys in GROUPS.items() if key in keys).capitalize(),
     )
     return Annotated[kind | None, option]

@@ -81,7 +81,7 @@ def _read(path: Path, argument: str) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise UsageError(f"There is no file {argument}.", hint=_near(path)) from error
+        raise UsageError(f"There is no file {argument}.", hint=_near(path, argument)) from error
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{argument} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.",
@@ -91,10 +91,14 @@ def _read(path: Path, argument: str) -> str:
         raise UsageError(f"{argument} cannot be read: {error.strerror or error}.") from error
 
 
-def _near(path: Path) -> str:
+def _near(path: Path, argument: str) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     except OSError:
         return f"There is no folder {path.parent} either."
     near = get_close_matches(path.name, names, n=1, cutoff=0.6)
-    return f"Did you mean {path.parent / near[0]}?" if near else "Check the name and the folder."
+    return (
+        f"Did you mean {argument[: -len(path.name)]}{near[0]}?"
+        if near
+        else "Check the name and the folder."
+    )

@@ -15,6 +15,7 @@ from typing import Any
 from tether.cli import engine
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Delta, Request, Result, RowStats
+from tether import errors
 from tether.errors import UsageError
 
 
@@ -81,6 +82,8 @@ class FakeEngine:
                 script = scripted("".join(map(chr, request.prompt[1:])))
                 if script.get("interrupt"):
                     raise KeyboardInterrupt
+                if "raises" in script:
+                    raise getattr(errors, script["raises"])("The script says so.")
                 running.append(_Slot(request, script, script.get("steps", 1)))
             if not running:
                 return

@@ -99,7 +99,7 @@ class Files:
 @takes(_ROWS, options.PROMPT, options.SAMPLING, options.BATCH, ("partial", "stats"), options.MODEL)
 def run(
     source: Annotated[
-        str, typer.Argument(metavar="[ROWS]", help="JSON Lines of rows; `-` is stdin.")
+        str, typer.Argument(metavar="ROWS", help="JSON Lines of rows; `-` is stdin.")
     ] = "-",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")

@@ -53,7 +53,7 @@ def list_profiles() -> None:
 def show(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Profiles to stack; later ones win."),
+        typer.Argument(metavar="NAME", help="Profiles to stack; later ones win."),
     ] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value is from.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
@@ -88,7 +88,7 @@ def init(
 
 def check(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Default: those in reach.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Default: those in reach.")
     ] = None,
 ) -> None:
     """Check every key, value, `extends` and schema of the files."""

@@ -16,13 +16,20 @@ from typing import get_args
 
 import torch
 
-from tether.decoding.builtin.extractive import extractive_grammar, schema_grammar
+from tether.decoding import models
+from tether.decoding.builtin.extractive import extractive_grammar
 from tether.decoding.builtin.generator.example import Example, Split
 from tether.decoding.builtin.generator.json_task import make_json
 from tether.decoding.builtin.generator.qa_task import Mode, make_qa
 from tether.decoding.builtin.generator.sparql_task import make_sparql
-from tether.decoding.builtin.greedy import Decoder, greedy, load_decoder
+from tether.decoding.builtin.greedy import greedy
+from tether.decoding.builtin.handwritten import handwritten
 from tether.decoding.builtin.scores import MISSING, Share, leaf_hits, parse
+from tether.decoding.models.base import Model
+from tether.grammars.constraint import Constraint
+from tether.grammars.engine import ENGINE_OPTIONS, EngineConstraint
+from tether.grammars.json_schema import Bounds, json_schema
+from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
 JSON_ROWS = {
@@ -38,17 +45,24 @@ SPARQL_ROWS = {
     "held-out wordings": Split("train", 1.0),
     "both": Split("test", 1.0),
 }
+HANDWRITTEN = "written by hand, unseen"
+MASKS = ("none", "schema", "extractive")
 JSON_LIMIT, SHORT_LIMIT = 320, 96
 Row = dict[str, Json]
 
 
-def grammars(examples: Sequence[Example], mask: str) -> list[str] | None:
-    """One grammar for each document, or None without a mask."""
+def constraints(
+    examples: Sequence[Example], mask: str, vocabulary: Vocabulary
+) -> list[Constraint] | None:
+    """One constraint for each document, or None without a mask."""
     if mask == "none":
         return None
+    schemas = [example.schema or {} for example in examples]
     if mask == "schema":
-        return [schema_grammar(example.schema or {}) for example in examples]
-    return [extractive_grammar(example.schema or {}, example.text) for example in examples]
+        return [json_schema(schema, vocabulary, bounds=Bounds()) for schema in schemas]
+    pairs = zip(schemas, examples, strict=True)
+    texts = [extractive_grammar(schema, example.text) for schema, example in pairs]
+    return [EngineConstraint(ENGINE_OPTIONS + text, vocabulary) for text in texts]
 
 
 def gold_of(example: Example) -> str:
@@ -62,9 +76,10 @@ def leaf_share(pairs: Sequence[tuple[Example, str]]) -> Share:
     return Share(sum(hits for hits, _ in counts), sum(total for _, total in counts))
 
 
-def json_row(decoder: Decoder, examples: list[Example], name: str, mask: str) -> Row:
+def json_row(model: Model, examples: list[Example], name: str, mask: str) -> Row:
     """Leaf fields, whole objects and parse rate of one row under one mask."""
-    answers = greedy(decoder, [e.prompt for e in examples], grammars(examples, mask), JSON_LIMIT)
+    masks = constraints(examples, mask, model.vocabulary)
+    answers = greedy(model, [example.prompt for example in examples], masks, JSON_LIMIT)
     pairs = list(zip(examples, answers, strict=True))
     whole = sum(hits == total for hits, total in
                 (leaf_hits(json.loads(gold_of(e)), parse(a)) for e, a in pairs))  # fmt: skip
@@ -93,9 +108,9 @@ def wrong(pairs: Sequence[tuple[Example, str]], most: int) -> list[Json]:
     return [{"prompt": e.prompt, "gold": gold_of(e), "answer": a} for e, a in bad[:most]]
 
 
-def exact_row(decoder: Decoder, examples: list[Example], task: str, name: str) -> Row:
+def exact_row(model: Model, examples: list[Example], task: str, name: str) -> Row:
     """Exact answers of one row; for questions also how often memory was answered."""
-    answers = greedy(decoder, [example.prompt for example in examples], None, SHORT_LIMIT)
+    answers = greedy(model, [example.prompt for example in examples], None, SHORT_LIMIT)
     pairs = list(zip(examples, answers, strict=True))
     exact = Share(sum(a == gold_of(e) for e, a in pairs), len(pairs))
     memory = Share(sum(a == e.memory for e, a in pairs if e.memory), len(pairs))
@@ -116,7 +131,7 @@ def documents(seed: str, count: int, make: Callable[[random.Random], Example]) -
     return [make(rng) for _ in range(count)]
 
 
-def json_rows(decoder: Decoder, count: int, seed: int) -> list[Json]:
+def json_rows(model: Model, count: int, seed: int) -> list[Json]:
     """The JSON table."""
     print("\n| text -> JSON | mask | parses | leaf fields exact | whole object |")
     print("|---|---|---|---|---|")
@@ -125,18 +140,18 @@ def json_rows(decoder: Decoder, count: int, seed: int) -> list[Json]:
         examples = documents(
             f"{seed} json {name}", count, partial(make_json, split=split, kind=kind)
         )
-        rows.extend(json_row(decoder, examples, name, mask)
-                    for mask in ("none", "schema", "extractive"))  # fmt: skip
+        rows.extend(json_row(model, examples, name, mask) for mask in MASKS)
+    rows.extend(json_row(model, handwritten()["json"], HANDWRITTEN, mask) for mask in MASKS)
     return rows
 
 
-def short_rows(decoder: Decoder, count: int, seed: int) -> list[Json]:
+def short_rows(model: Model, count: int, seed: int) -> list[Json]:
     """The SPARQL and the question rows."""
     print("\n| row | exact | memory answered |\n|---|---|---|")
     rows: list[Json] = []
     for name, split in SPARQL_ROWS.items():
         examples = documents(f"{seed} sparql {name}", count, partial(make_sparql, split=split))
-        rows.append(exact_row(decoder, examples, "sparql", name))
+        rows.append(exact_row(model, examples, "sparql", name))
     for mode in get_args(Mode):
         for held in (0.0, 1.0):
             name = f"{mode}{', every wording held out' if held else ''}"
@@ -144,26 +159,28 @@ def short_rows(decoder: Decoder, count: int, seed: int) -> list[Json]:
             examples = documents(
                 f"{seed} qa {name}", count, partial(make_qa, split=split, mode=mode)
             )
-            rows.append(exact_row(decoder, examples, "qa", name))
+            rows.append(exact_row(model, examples, "qa", name))
+    for task in ("sparql", "qa"):
+        rows.append(exact_row(model, handwritten()[task], task, HANDWRITTEN))
     return rows
 
 
 def main() -> None:
     """Reads the flags, prints the tables, writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, help="a checkpoint directory")
     parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--out", type=Path)
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
-    decoder = load_decoder(flags.model)
+    model = models.load(str(flags.model), dtype="float32")
     report: dict[str, Json] = {
         "count": flags.count,
         "seed": flags.seed,
-        "json": json_rows(decoder, flags.count, flags.seed),
-        "short": short_rows(decoder, flags.count, flags.seed),
+        "json": json_rows(model, flags.count, flags.seed),
+        "short": short_rows(model, flags.count, flags.seed),
     }
     if flags.out:
         flags.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")

@@ -1,24 +1,14 @@
-"""Grammars for the evaluation's two masks: the schema alone, and the schema with copied strings."""
+"""The evaluation's extractive mask: JSON of a schema with free strings copied from the text."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import llguidance
-
 NUMBER = r"NUMBER: /-?(0|[1-9][0-9]*)(\.[0-9]+)?/"
 INTEGER = r"INTEGER: /-?(0|[1-9][0-9]*)/"
 DATE = r'DATE: /"[0-9]{4}-[0-9]{2}-[0-9]{2}"/'
 TERMINALS = {"integer": "INTEGER", "number": "NUMBER"}
-
-
-def schema_grammar(schema: dict[str, Any]) -> str:
-    """The grammar of compact JSON that fits `schema`."""
-    grammar: str = llguidance.LLMatcher.grammar_from_json_schema(
-        schema, overrides={"whitespace_flexible": False}
-    )
-    return grammar
 
 
 class Rules:
@@ -73,7 +63,7 @@ def literal(text: str) -> str:
 
 
 def extractive_grammar(schema: dict[str, Any], text: str) -> str:
-    """As `schema_grammar`, and every free string is a run of words of `text`."""
+    """Compact JSON that fits `schema`, in which every free string is a run of words of `text`."""
     rules = Rules()
     start = rules.value(schema)
     copy = "COPY: %regex " + json.dumps({"substring_words": text}, ensure_ascii=False)

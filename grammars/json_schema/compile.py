@@ -123,12 +123,16 @@ def complaint(schema: Json) -> str:
 
 
 def _silent_fault(schema: Json) -> str:
-    """What the engine would get wrong without a word: it reads larger integers as floats."""
+    """What the engine would get wrong without a word: it reads integers as floats."""
     for _, part in subschemas(schema):
         values = [part.get("const"), *_listed(part.get("enum"))]
-        if any(isinstance(v, int) and not -(2**63) <= v < 2**64 for v in values):
-            return "integers of more than 64 bits would be rounded"
+        if any(isinstance(v, int) and _is_rounded(v) for v in values):
+            return "integers of more than 53 bits would be rounded"
     return ""
+
+
+def _is_rounded(value: int) -> bool:
+    return abs(value) > 2**53 and (abs(value) > 10**300 or int(float(value)) != value)
 
 
 def _listed(value: object) -> list[object]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tether.errors import SchemaError
 from tether.grammars.json_schema.source import DuplicateKey, parse_strictly
+from tether.grammars.json_schema.walk import subschemas
 from tether.types import Json
 
 if TYPE_CHECKING:
@@ -46,6 +48,29 @@ def pointer(path: list[str | int]) -> str:
     return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in path)
 
 
+def _reference_error(schema: Json, message: str) -> SchemaError:
+    """A reference that leads nowhere; the library names it, but not its place."""
+    if "meta-schema" in message:
+        return SchemaError(
+            f"The schema's $schema is not known: {message}.",
+            hint="Use a draft's own URI, such as https://json-schema.org/draft/2020-12/schema.",
+            pointer="/$schema",
+        )
+    named = re.search(r"'([^']+)'", message)
+    target = named[1] if named else ""
+    places = (
+        where
+        for where, part in subschemas(schema)
+        if isinstance(part.get("$ref"), str) and part["$ref"].endswith(target)
+    )
+    where = next(places, "")
+    return SchemaError(
+        f"The $ref at {where or 'the root'} cannot be resolved: {message}.",
+        hint="Put the referenced schema into $defs: nothing is fetched from the network.",
+        pointer=where,
+    )
+
+
 def _validator(schema: Json) -> jsonschema_rs.Validator:
     import jsonschema_rs
 
@@ -53,6 +78,8 @@ def _validator(schema: Json) -> jsonschema_rs.Validator:
     try:
         return jsonschema_rs.validator_for(schema, **options)  # type: ignore[arg-type]
     except jsonschema_rs.ValidationError as error:
+        if error.kind.name == "$ref":
+            raise _reference_error(schema, error.message) from error
         raise SchemaError(
             f"The schema breaks the rules of JSON Schema at "
             f"{pointer(error.instance_path) or 'its root'}: {error.message}.",
@@ -60,9 +87,6 @@ def _validator(schema: Json) -> jsonschema_rs.Validator:
             pointer=pointer(error.instance_path),
         ) from error
     except jsonschema_rs.ReferencingError as error:
-        raise SchemaError(
-            f"A $ref of the schema cannot be resolved: {error}.",
-            hint="Put the referenced schema into $defs: nothing is fetched from the network.",
-        ) from error
+        raise _reference_error(schema, str(error)) from error
     except ValueError as error:
         raise SchemaError(f"The schema cannot be judged: {error}.") from error

@@ -40,6 +40,8 @@ CURES = {
     "pattern": "Write it as a regular expression without look-around and backreferences.",
     "$ref": "Refer to a definition in this schema, without other keywords beside a recursive $ref.",
     "allOf": "Join the parts into one schema.",
+    "minimum": "Use a smaller bound, or remove it.",
+    "maximum": "Use a smaller bound, or remove it.",
     "multipleOf": "Use a multiple with fewer digits, or remove it.",
     "const": "Use a smaller integer, or a string.",
     "enum": "Use smaller integers, or strings.",
@@ -47,7 +49,7 @@ CURES = {
 }
 
 _NAMED_BY = (
-    (r"64 bits", ("const", "enum")),
+    (r"53 bits", ("const", "enum")),
     (r"oneOf constraints", ("oneOf",)),
     (r"Unknown format: (?P<value>.*)", ("format",)),
     (r"min/maxProperties", ("minProperties", "maxProperties")),
@@ -55,6 +57,7 @@ _NAMED_BY = (
     (r"circular references|Resource|[Uu]nresolvable|[Rr]eference|[Pp]ointer", ("$ref",)),
     (r"regex parse error|lookarounds|invalid regex", ("pattern", "patternProperties")),
     (r"intersection", ("allOf", "$ref")),
+    (r"range", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")),
     (r"multipleOf|[Mm]ultiple", ("multipleOf",)),
     (r"[Ii]nvalid type|type", ("type",)),
     (r"too large|too many|[Ll]imit", ("maxLength", "maxItems", "minLength", "minItems")),

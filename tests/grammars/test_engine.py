@@ -73,7 +73,7 @@ def test_an_empty_language_is_a_dead_end(byte_vocab: Vocabulary) -> None:
 
 def test_disjoint_constraints_are_a_dead_end(byte_vocab: Vocabulary) -> None:
     both = All(regex("a+", byte_vocab), regex("b+", byte_vocab))
-    with pytest.raises(DeadEnd, match="EngineConstraint .* and EngineConstraint"):
+    with pytest.raises(DeadEnd, match=r"EngineConstraint .* and EngineConstraint"):
         laws.allowed_tokens(both.start())
 
 

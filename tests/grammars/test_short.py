@@ -117,10 +117,10 @@ def test_prompts_come_back(text: str) -> None:
         ({"properties": {"a": {"const": "x"}, "b": {"type": ["integer", "null"]}}}, "a?, b? int?"),
         ({"properties": {"a": {"enum": ["one"]}, "b": {"enum": [{"x": 1}]}}}, "a?, b? any"),
         ({"properties": {"a": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/T"}]}},
-          "$defs": {"T": {"type": "object", "properties": {"x": {"type": "string", "format": "date"}}}}},
+          "$defs": {"T": {"properties": {"x": {"type": "string", "format": "date"}}}}},
          "a? {x? date}?"),
-        ({"properties": {"a": {"allOf": [{"$ref": "#/$defs/T"}]}}, "$defs": {"T": {"type": "number"}}},
-         "a? num"),
+        ({"properties": {"a": {"allOf": [{"$ref": "#/$defs/T"}]}},
+          "$defs": {"T": {"type": "number"}}}, "a? num"),
         ({"properties": {"a": {"$ref": "https://elsewhere"}}}, "a? any"),
         ({"properties": {"a": {"type": "string", "format": "ipv4", "maxLength": 3}}}, "a?"),
         ({"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "object"}]}}}, "a? any"),
@@ -168,21 +168,23 @@ _types = st.recursive(
 
 
 @given(_fields(_types))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_round_trip(text: str) -> None:
     assert to_short(parse_short(text)) == text
 
 
 @given(st.text(alphabet='ab,:?|[]{}". \n0123-int', max_size=25))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_text_is_a_schema_or_an_error_with_a_place(text: str) -> None:
+    pointer, excerpt = "place", "caret"
     try:
         schema = parse_short(text)
     except SchemaError as error:
-        assert error.pointer
-        assert error.excerpt
+        pointer, excerpt = error.pointer or "", error.excerpt
     else:
         assert schema["properties"]
+    assert pointer
+    assert excerpt
 
 
 def test_the_schema_compiles(byte_vocab: Vocabulary) -> None:
