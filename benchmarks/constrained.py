@@ -16,9 +16,10 @@ from functools import partial
 
 import schemas
 import subjects
+import torch
 from engines import Asked, Engine, Tether, XGrammar
 from outlines_engine import Outlines, OutlinesLLGuidance
-from rows import Options, Rows, Skipped, options, say
+from rows import Rows, Skipped, options, say
 from schemas import Schema
 from subjects import Subject
 from timing import Figures, Rounds, Run, alternate, ratio, spread, spreads
@@ -26,33 +27,41 @@ from timing import Figures, Rounds, Run, alternate, ratio, spread, spreads
 from tether.decoding.prompt import Prompt, encode, render
 from tether.grammars.json_schema.oracle import Oracle
 
-BATCHES = (1, 16)
 MAX_TOKENS = 128
-_BUDGET_S = 30.0
+_COMPILE_LIMIT_S = 45.0
+_BUDGET_S = 20.0
+
+Plan = dict[str, tuple[int, ...]]  # schema name -> batch sizes
 
 
 def main() -> None:
-    """Measure both subjects; the large one on two schemas only, for time."""
+    """Measure both subjects; the large one on less, for time."""
     chosen = options(__doc__)
     results = Rows("constrained", quick=chosen.quick)
-    wanted = {**schemas.BUILT_IN, "invoice": schemas.invoice()}
     for subject in subjects.at_hand([partial(subjects.shipped, chosen), subjects.random_130m]):
-        few = chosen.quick or not subject.small
-        names = ("person", "invoice") if few else tuple(wanted)
-        Measurement(results, subject, chosen).run({name: wanted[name] for name in names})
+        Measurement(results, subject, quick=chosen.quick).run(_plan(subject, chosen.quick))
+
+
+def _plan(subject: Subject, quick: bool) -> Plan:
+    if not subject.small:
+        return {"person": (1,)} if quick else {"person": (1, 16), "invoice": (1,)}
+    names = ("person", "invoice") if quick else ("person", "flags", "order", "invoice")
+    return dict.fromkeys(names, (1, 16))
 
 
 class Measurement:
     """All engines on one subject."""
 
-    def __init__(self, results: Rows, subject: Subject, chosen: Options) -> None:
-        self._results, self._subject, self._quick = results, subject, chosen.quick
-        limit_s = 20.0 if chosen.quick else 60.0
+    def __init__(self, results: Rows, subject: Subject, *, quick: bool) -> None:
+        self._results, self._subject = results, subject
+        self._max_tokens, self._rounds = (8, 2) if quick else (MAX_TOKENS, 3)
+        limit_s = 10.0 if quick else _COMPILE_LIMIT_S
+        tokenizer = subject.load_tokenizer()
         makers: dict[str, Callable[[], Engine]] = {
             "tether": lambda: Tether(subject),
-            "outlines": lambda: Outlines(subject, limit_s),
-            "outlines-llguidance": lambda: OutlinesLLGuidance(subject, limit_s),
-            "xgrammar": lambda: XGrammar(subject),
+            "outlines": lambda: Outlines(subject, tokenizer, limit_s),
+            "outlines-llguidance": lambda: OutlinesLLGuidance(subject, tokenizer, limit_s),
+            "xgrammar": lambda: XGrammar(subject, tokenizer),
         }
         self._engines, self._setup_s = {}, {}
         for name, make in makers.items():
@@ -60,14 +69,15 @@ class Measurement:
             self._engines[name] = make()
             self._setup_s[name] = time.perf_counter() - began
 
-    def run(self, wanted: dict[str, Schema]) -> None:
-        """Compile and measure each schema at each batch size."""
-        for name, schema in wanted.items():
+    def run(self, plan: Plan) -> None:
+        """Compile and measure each schema at its batch sizes."""
+        for name, batches in plan.items():
+            schema = schemas.named(name)
             ready = self._compile(name, schema)
-            for batch in BATCHES:
+            for batch in batches:
                 say(f"constrained: {self._subject.name}, {name}, batch {batch}")
                 asked = _asked(self._subject, schema, batch)
-                self._write(name, asked, self._rounds(ready, schema, asked))
+                self._write(name, asked, self._measure(ready, schema, asked))
 
     def _compile(self, schema_name: str, schema: Schema) -> dict[str, Engine]:
         """The engines that hold the schema; a row for each."""
@@ -84,12 +94,11 @@ class Measurement:
             self._results.add(case, figures)
         return ready
 
-    def _rounds(self, ready: dict[str, Engine], schema: Schema, asked: list[Asked]) -> Rounds:
-        oracle = Oracle(schema)
-        most = 8 if self._quick else MAX_TOKENS
+    def _measure(self, ready: dict[str, Engine], schema: Schema, asked: list[Asked]) -> Rounds:
+        oracle, most = Oracle(schema), self._max_tokens
         return alternate(
             {name: _timed(engine, oracle, asked, most) for name, engine in ready.items()},
-            repeats=2 if self._quick else 3,
+            repeats=self._rounds,
             budget_s=_BUDGET_S,
             warm={name: partial(engine.run, asked, 4) for name, engine in ready.items()},
         )
@@ -100,19 +109,17 @@ class Measurement:
                 f"tether/{name} {figure}": ratio(rounds["tether"], measured, figure)
                 for figure in ("tokens_per_s", "chars_per_s")
             }
+            case = {"model": self._subject.name, "schema": schema_name, "batch": len(asked)}
+            settings = {
+                "max_tokens": self._max_tokens,
+                "prompt_tokens": [len(prompt.tokens) for prompt in asked],
+                "threads": torch.get_num_threads(),
+            }
             self._results.add(
-                {
-                    "model": self._subject.name,
-                    "schema": schema_name,
-                    "batch": len(asked),
-                    "engine": name,
-                },
+                {**case, "engine": name},
                 spreads(measured),
                 {} if name == "tether" else ratios,
-                settings={
-                    "max_tokens": 8 if self._quick else MAX_TOKENS,
-                    "prompt_tokens": [len(prompt.tokens) for prompt in asked],
-                },
+                settings=settings,
             )
 
 

@@ -21,6 +21,7 @@ from tether.grammars.json_schema import Bounds, json_schema
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class Tether:
 class Library:
     """What the engines on the library's `generate` share: tokens in, texts and counts out."""
 
-    def __init__(self, subject: Subject) -> None:
-        self.model, self.tokenizer = subject.library, subject.load_tokenizer()
+    def __init__(self, subject: Subject, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.model, self.tokenizer = subject.library, tokenizer
         self._end = subject.lean.vocabulary.eos_id
         self.model.generation_config.eos_token_id = self._end
         self.model.generation_config.pad_token_id = self._end
@@ -112,8 +113,8 @@ class Library:
 class XGrammar(Library):
     """xgrammar's own logits processor for transformers."""
 
-    def __init__(self, subject: Subject) -> None:
-        super().__init__(subject)
+    def __init__(self, subject: Subject, tokenizer: PreTrainedTokenizerFast) -> None:
+        super().__init__(subject, tokenizer)
         import xgrammar
 
         info = xgrammar.TokenizerInfo.from_huggingface(

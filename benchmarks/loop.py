@@ -2,10 +2,8 @@
 
 The same weights, prompts of different lengths, the same number of new tokens, greedy, no end token
 on either side, so that nobody stops early. `generate` pads on the left and runs the batch as one;
-the loop fills its slots row by row, prefill included. Both backends of tether are measured, at
-batch 1 and 16, on the shipped model and on a random one of 130M weights and 131,072 tokens.
-
-A loop that costs nothing beside the network has ratio 1; above 1, its forward is also cheaper.
+the loop fills its slots row by row, prefill included. tether runs on its own forward ("lean") and
+on the library's ("adapted"), at batch 1 and 16, on both models of subjects.py.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING
 import schemas
 import subjects
 import torch
-from rows import Options, Rows, options, say
+from rows import Rows, options, say
 from subjects import Subject
 from timing import Figures, Run, alternate, ratio, spreads
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 BATCHES = (1, 16)
-_BUDGET_S = 25.0  # a case: rounds beyond the second are worth no more than this
+_BUDGET_S = 25.0  # a case
 
 Prompts = Sequence[tuple[int, ...]]
 
@@ -42,30 +40,29 @@ def main() -> None:
     chosen = options(__doc__)
     results = Rows("loop", quick=chosen.quick)
     for subject in subjects.at_hand([partial(subjects.shipped, chosen), subjects.random_130m]):
-        measure(results, subject, chosen, num_tokens=256 if subject.small else 48)
+        num_tokens = 8 if chosen.quick else 256 if subject.small else 48
+        measure(results, subject, num_tokens=num_tokens, quick=chosen.quick)
 
 
 def measure(
-    results: Rows, subject: Subject, chosen: Options, *, num_tokens: int, device: str = "cpu"
+    results: Rows, subject: Subject, *, num_tokens: int, quick: bool, device: str = "cpu"
 ) -> None:
     """Rows for one subject: each backend at each batch size, and `generate`."""
-    num_tokens = min(num_tokens, 8) if chosen.quick else num_tokens
     for batch in BATCHES:
         say(f"loop: {subject.name}, batch {batch}")
         asked = prompts(subject, batch)
         rounds = alternate(
             contenders(subject, asked, num_tokens),
-            repeats=2 if chosen.quick else 5,
+            repeats=2 if quick else 5,
             budget_s=_BUDGET_S,
             warm=contenders(subject, asked, 4),
         )
         for name, measured in rounds.items():
-            figure = "tokens_per_s"
-            ratios = {f"{name}/generate {figure}": ratio(measured, rounds["generate"], figure)}
+            against = ratio(measured, rounds["generate"], "tokens_per_s")
             results.add(
                 {"model": subject.name, "batch": batch, "engine": name},
                 spreads(measured),
-                {} if name == "generate" else ratios,
+                {} if name == "generate" else {f"{name}/generate tokens_per_s": against},
                 device=device,
                 settings=_settings(subject, asked, num_tokens),
             )
@@ -98,9 +95,10 @@ def loop(model: Model, asked: Prompts, num_tokens: int) -> Run:
     def run() -> Figures:
         began = time.perf_counter()
         ended = list(loop.run(rows))
-        spent = _since(began, model.network.device)
+        wait(model.network.device)
+        spent = time.perf_counter() - began
         assert all(len(row.tokens) == num_tokens for row in ended), "a row stopped early"
-        # The row admitted last waits for nobody: its steps are those of the whole batch.
+        # The row admitted last waits for no other: its steps are those of the whole batch.
         steps = [(r.stats.total_s - r.stats.first_token_s) / (num_tokens - 1) for r in ended]
         return {"tokens_per_s": len(rows) * num_tokens / spent, "step_ms": 1e3 * min(steps)}
 
@@ -115,10 +113,11 @@ def generate(model: PreTrainedModel, asked: Prompts, num_tokens: int) -> Run:
     def run() -> Figures:
         began = time.perf_counter()
         said = model.generate(
-            input_ids=tokens, attention_mask=real, max_new_tokens=num_tokens,
-            do_sample=False, eos_token_id=None, pad_token_id=0,
+            input_ids=tokens, attention_mask=real, max_new_tokens=num_tokens, do_sample=False,
+            eos_token_id=None, pad_token_id=0,
         )  # fmt: skip
-        spent = _since(began, model.device)
+        wait(model.device)
+        spent = time.perf_counter() - began
         assert said.shape[1] == tokens.shape[1] + num_tokens, "generate stopped early"
         return {"tokens_per_s": len(asked) * num_tokens / spent}
 
@@ -133,10 +132,10 @@ def padded(asked: Prompts, device: torch.device) -> tuple[torch.Tensor, torch.Te
     return torch.tensor(tokens).to(device), torch.tensor(real).to(device)
 
 
-def _since(began: float, device: torch.device) -> float:
-    if device.type == "cuda":
+def wait(device: torch.device | str) -> None:
+    """Until a GPU has done what it was given."""
+    if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - began
 
 
 def _settings(subject: Subject, asked: Prompts, num_tokens: int) -> dict[str, object]:

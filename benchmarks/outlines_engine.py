@@ -16,7 +16,7 @@ from subjects import Subject
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 class _Recording:
@@ -40,8 +40,10 @@ class _Recording:
 class Outlines(Library):
     """outlines with its default backend, outlines_core."""
 
-    def __init__(self, subject: Subject, compile_limit_s: float) -> None:
-        super().__init__(subject)
+    def __init__(
+        self, subject: Subject, tokenizer: PreTrainedTokenizerFast, compile_limit_s: float
+    ) -> None:
+        super().__init__(subject, tokenizer)
         assert subject.tokenizer is not None, "outlines reads text"
         self._directory, self._limit_s = subject.tokenizer, compile_limit_s
         self._recorded = _Recording(subject.library)
@@ -74,7 +76,7 @@ class OutlinesLLGuidance(Outlines):
     """outlines with its llguidance backend: the engine under tether's loop, in theirs."""
 
     def compile(self, schema: Schema) -> float:
-        """See Engine; llguidance compiles when a row starts, so this is next to nothing."""
+        """See Engine; outlines makes llguidance's view of the tokenizer anew each time."""
         began = time.perf_counter()
         compact = {**schema, "x-guidance": {"whitespace_flexible": False}}
         self._generator = outlines.Generator(

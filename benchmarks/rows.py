@@ -22,7 +22,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 Spread = Mapping[str, float]
 
 
-class Skipped(Exception):  # noqa: N818  # a reason to go on without, not a failure
+class Skipped(Exception):  # a reason to go on without, not a failure
     """Something is not at hand; the message says what and how to get it."""
 
 

@@ -7,6 +7,7 @@ none besides, no formats. So the engines differ in speed, and in what they promi
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from facts import ROOT
@@ -48,9 +49,12 @@ BUILT_IN: dict[str, Schema] = {
 }
 
 
-def invoice() -> Schema:
-    """The repository's example schema: patterns, formats, bounds."""
-    schema: Schema = json.loads((_EXAMPLES / "invoice.schema.json").read_text(encoding="utf-8"))
+def named(name: str) -> Schema:
+    """A built-in schema, or one of docs/examples ("invoice": patterns, formats, bounds)."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    text = (_EXAMPLES / f"{name}.schema.json").read_text(encoding="utf-8")
+    schema: Schema = json.loads(text)
     return schema
 
 
@@ -60,7 +64,7 @@ def texts(count: int) -> list[str]:
     lines = (_EXAMPLES / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     found = [*(text.strip() for text in whole), *(json.loads(line)["prompt"] for line in lines)]
     # Two neighbours together make one more document.
-    found += [f"{a} {b}" for a, b in zip(found, found[1:], strict=False)]
+    found += [f"{a} {b}" for a, b in pairwise(found)]
     if count > len(found):
         raise ValueError(f"docs/examples holds {len(found)} documents, not {count}")
     return found[:count]

@@ -7,8 +7,6 @@ a seed in memory: its text means nothing, its cost is that of a real model of th
 
 from __future__ import annotations
 
-import getpass
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,8 +106,8 @@ def random_130m(*, device: str = "cpu", dtype: str = "float32", text: bool = Tru
     Raises:
         Skipped: Text is wanted and mistral-common is not installed.
     """
-    directory = _tekken_directory() if text else None
-    vocabulary = Vocabulary.from_file(directory) if directory else _numbers(tekken.SIZE)
+    directory = tekken.directory() if text else None
+    vocabulary = Vocabulary.from_file(directory) if directory else tekken.numbers()
     return random_llama("random-130m", _SHAPE, vocabulary, directory, device=device, dtype=dtype)
 
 
@@ -145,17 +143,3 @@ def at_hand(makers: Iterable[Callable[[], Subject]]) -> Iterator[Subject]:
             yield make()
         except Skipped as reason:
             say(f"Skipped: {reason}")
-
-
-def _tekken_directory() -> Path:
-    """Where tekken's tokenizer.json is kept between runs."""
-    home = Path(tempfile.gettempdir()) / f"tether-benchmarks-{getpass.getuser()}" / "tekken"
-    if not (home / "tokenizer_config.json").is_file():  # written last
-        home.mkdir(parents=True, exist_ok=True)
-        tekken.write_tokenizer(home)
-    return home
-
-
-def _numbers(size: int) -> Vocabulary:
-    """A vocabulary whose tokens are three-byte numbers: the loop needs no more."""
-    return Vocabulary.from_tokens([i.to_bytes(3, "big") for i in range(size)], eos_id=2)

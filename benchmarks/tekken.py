@@ -7,20 +7,42 @@ cut as tiktoken does: a piece that is a token stays whole, others are merged by 
 from __future__ import annotations
 
 import base64
+import getpass
 import json
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from rows import Skipped
 
+from tether.grammars.vocabulary import Vocabulary
+
 SIZE = 131_072
 END = "</s>"
 _SPECIAL = ["<unk>", "<s>", END, "[INST]", "[/INST]"]
 
 
-def write_tokenizer(directory: Path) -> None:
-    """Write tokenizer.json and tokenizer_config.json with `SIZE` tokens into `directory`.
+def directory() -> Path:
+    """Where the tokenizer is kept between runs; written on first use.
+
+    Raises:
+        Skipped: mistral-common is not installed.
+    """
+    home = Path(tempfile.gettempdir()) / f"tether-benchmarks-{getpass.getuser()}" / "tekken"
+    if not (home / "tokenizer_config.json").is_file():  # written last
+        home.mkdir(parents=True, exist_ok=True)
+        write_tokenizer(home)
+    return home
+
+
+def numbers() -> Vocabulary:
+    """As many tokens that are three-byte numbers, for runs in which text plays no part."""
+    return Vocabulary.from_tokens([i.to_bytes(3, "big") for i in range(SIZE)], eos_id=2)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write tokenizer.json and tokenizer_config.json with `SIZE` tokens into `folder`.
 
     Raises:
         Skipped: mistral-common is not installed.
@@ -43,14 +65,14 @@ def write_tokenizer(directory: Path) -> None:
     )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(name, special=True) for name in special])
-    tokenizer.save(str(directory / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": END,
         "pad_token": "<unk>",
         "padding_side": "left",
     }
-    (directory / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
 def _merges(ranks: dict[bytes, int]) -> Iterator[tuple[str, str]]:

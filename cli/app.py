@@ -28,7 +28,7 @@ PANELS: dict[str, dict[str, str]] = {
     },
     "Prepare": {
         "check": "Check schemas, grammars, regexes and profiles; loads no model.",
-        "profile": "List, show, write and check profiles.",
+        "profile": "List, show, write and check the profiles of tether.toml.",
         "paths": "Show where settings, caches and models are.",
         "man": "Print the manual page.",
     },

@@ -140,7 +140,7 @@ class Session:
         task = ticket.task
         if ticket.error is not None:
             return Outcome(task, "", "", "error", _NO_STATS, ticket.error)
-        error = failure(result)
+        error = failure(result, task.settings.max_tokens)
         if error is None:
             error = refusal(ticket.constraint, result.text)
         return Outcome(task, result.text, result.thought, result.finish, result.stats, error)
@@ -157,15 +157,15 @@ def refusal(constraint: Constraint | None, text: str) -> TetherError | None:
     )
 
 
-def failure(result: Result) -> TetherError | None:
+def failure(result: Result, max_tokens: int) -> TetherError | None:
     """The error that a result stands for; None where the row ended well."""
     if result.finish == "stop":
         return None
     message = result.message or f"The row ended with {result.finish!r}."
     if result.finish == "limit":
-        return LimitReached(
-            message, partial=result.text, hint="Raise --max-tokens, or take --partial text."
-        )
+        spent = result.stats.output_tokens >= max_tokens
+        cure = "Raise --max-tokens" if spent else "Shorten the prompt, take another model"
+        return LimitReached(message, partial=result.text, hint=f"{cure}, or use --partial.")
     if result.finish == "dead_end":
         return DeadEnd(message, partial=result.text)
     return InternalError(message)

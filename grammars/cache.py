@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -52,9 +53,8 @@ def content_key(parts: Sequence[str]) -> str:
 @cache
 def versions() -> tuple[str, ...]:
     """Everything whose change makes kept files worthless."""
-    import tether
-
-    return (str(_FORMAT), f"tether {tether.__version__}", *map(_version, _MAKERS))
+    own = getattr(sys.modules["tether"], "__version__", "?")  # loaded: it is our parent
+    return (str(_FORMAT), f"tether {own}", *map(_version, _MAKERS))
 
 
 def load(key: str) -> Entry | None:

@@ -19,10 +19,10 @@ class Speller:
     """
 
     def __init__(self, tokens: Mapping[int, bytes]) -> None:
-        order = sorted(tokens, key=lambda t: (tokens[t], t))
+        order = sorted(sorted(tokens), key=tokens.__getitem__)  # stable: the lower id first
         self._bytes = [tokens[t] for t in order]
         self._ids = np.array(order, dtype=np.int64)
-        self._lookup = {tokens[t]: t for t in sorted(tokens, reverse=True)}
+        self._lookup = {tokens[t]: t for t in reversed(order)}
         self._longest = max(map(len, self._lookup), default=0)
 
     def spell(self, data: bytes) -> list[int]:

@@ -27,6 +27,10 @@ _BOUND_ARRAY = ("maxItems", "prefixItems", "contains", "enum", "const")
 _BOUND_OBJECT = ("patternProperties", "additionalProperties", "enum", "const")
 
 
+_NO_LEAP_SECOND = r"^[^.]*:[0-5][0-9](\.[0-9]+)?([Zz]|[+-].*)$"
+"""The engine takes second 60 in every minute; only the last of a day may have one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How far open ends may go when text is generated; 0 leaves them open.
@@ -70,6 +74,8 @@ def _bound(schema: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
         return result
     if _is_open(schema, "string", _BOUND_STRING) and bounds.max_string:
         result["maxLength"] = max(bounds.max_string, int(schema.get("minLength", 0)))
+    if schema.get("format") in ("date-time", "time") and "pattern" not in schema:
+        result["pattern"] = _NO_LEAP_SECOND
     if _is_open(schema, "array", _BOUND_ARRAY) and bounds.max_items:
         result["maxItems"] = max(bounds.max_items, int(schema.get("minItems", 0)))
     if _is_open(schema, "object", _BOUND_OBJECT) and not bounds.extras and _names_all(schema):

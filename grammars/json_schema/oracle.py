@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tether.errors import SchemaError
@@ -27,7 +29,7 @@ class Oracle:
     def complaint(self, text: str) -> str | None:
         """Why `text` is refused, as a sentence with the JSON Pointer of the value, or None."""
         try:
-            value = parse_strictly(text)
+            value = parse_strictly(text, _number)
         except DuplicateKey as error:
             return f"The text names the key {error.args[0]!r} twice in one object."
         except (ValueError, RecursionError) as error:
@@ -41,6 +43,12 @@ class Oracle:
             return None
         where = pointer(error.instance_path) or "the whole text"
         return f"At {where}: {error.message}."
+
+
+def _number(text: str) -> float | Decimal:
+    """A float, or the exact number where a float would be infinite."""
+    value = float(text)
+    return value if isfinite(value) else Decimal(text)
 
 
 def pointer(path: list[str | int]) -> str:

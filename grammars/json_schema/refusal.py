@@ -75,6 +75,8 @@ class Cause:
     @property
     def hint(self) -> str:
         """The cure."""
+        if "unsatisfiable" in self.reason:
+            return "No value fits; correct the keywords that contradict each other."
         return CURES.get(self.keyword, "Remove it or say the same with other keywords.")
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tether.errors import SchemaError
@@ -33,13 +34,15 @@ def read_schema(schema: str | dict[str, Any] | bool) -> tuple[Json, str]:
     return value, text
 
 
-def parse_strictly(text: str) -> Json:
+def parse_strictly(text: str, parse_float: Callable[[str], Any] = float) -> Json:
     """JSON text as a value: no NaN or Infinity, no key twice.
 
     Raises:
         ValueError: Not JSON; `DuplicateKey` for a key that comes twice.
     """
-    value: Json = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    value: Json = json.loads(
+        text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=parse_float
+    )
     return value
 
 

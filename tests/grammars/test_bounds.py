@@ -76,7 +76,7 @@ def test_the_rest_stays_as_it_is(schema: Any) -> None:
 
 
 def test_definitions_used_by_composed_parts_stay() -> None:
-    schema = {
+    schema: Any = {
         "$defs": {
             "Base": {"type": "object", "properties": {"a": {"$ref": "#/$defs/Text"}}},
             "Text": {"type": "string"},
@@ -97,10 +97,13 @@ def test_definitions_used_by_composed_parts_stay() -> None:
 
 @pytest.mark.parametrize("reference", ["#", "#/properties/x", "other.json", "#/$defs/missing"])
 def test_a_reference_that_cannot_be_followed_stops_bounding(reference: str) -> None:
-    schema = {"properties": {"x": {"not": {"$ref": reference}}, "y": {"type": "string"}}}
+    schema: Any = {"properties": {"x": {"not": {"$ref": reference}}, "y": {"type": "string"}}}
     assert bounded(schema, BOUNDS) == schema
 
 
 def test_bounds_can_be_switched_off() -> None:
-    schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}}
+    schema: Any = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"type": "string"}}},
+    }
     assert bounded(schema, Bounds(max_string=0, max_items=0, extras=True)) == schema

@@ -121,6 +121,29 @@ def test_big_integers_stay_exact(byte_vocab: Vocabulary) -> None:
         json_schema({"items": {"enum": [2**60 + 1]}}, byte_vocab)
 
 
+def test_numbers_beyond_floats_are_numbers(byte_vocab: Vocabulary) -> None:
+    constraint = json_schema({"type": "number", "minimum": 3}, byte_vocab)
+    assert constraint.validate("1E999") is None
+    assert constraint.validate("-1E999")
+
+
+def test_contradictions_are_called_so(byte_vocab: Vocabulary) -> None:
+    with pytest.raises(SchemaError, match="unsatisfiable") as caught:
+        json_schema({"type": "number", "const": None}, byte_vocab)
+    assert "contradict" in caught.value.hint
+
+
+def test_bounded_times_are_never_leap_seconds(byte_vocab: Vocabulary) -> None:
+    for form, texts in (
+        ("date-time", ("2020-01-02T03:04:%sZ", "2020-01-02T03:04:%s.5+02:00")),
+        ("time", ("03:04:%sZ", "03:04:%s.25-02:30")),
+    ):
+        constraint = json_schema({"type": "string", "format": form}, byte_vocab, bounds=Bounds())
+        for text in texts:
+            assert mask_accepts(constraint, json.dumps(text % "05"))
+            assert not mask_accepts(constraint, json.dumps(text % "60"))
+
+
 def test_the_users_guidance_options_cannot_loosen(byte_vocab: Vocabulary) -> None:
     loose = {"not": {"const": 1}, "x-guidance": {"lenient": True}}
     with pytest.raises(SchemaError, match="'not'"):

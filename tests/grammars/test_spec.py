@@ -12,7 +12,7 @@ from tether.grammars.json_schema import Bounds
 from tether.grammars.spec import Spec, forget_compiled
 from tether.grammars.vocabulary import Vocabulary
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+SCHEMA: Any = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
 
 @pytest.fixture
