@@ -11,8 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from loop import padded
-from schemas import Schema
+from schemas import Schema, padded
 from subjects import Subject
 
 from tether.decoding.loop import Loop

@@ -9,7 +9,6 @@ on the library's ("adapted"), at batch 1 and 16, on both models of subjects.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ import schemas
 import subjects
 import torch
 from rows import Rows, options, say
+from schemas import Prompts
 from subjects import Subject
 from timing import Figures, Run, alternate, ratio, spreads
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 BATCHES = (1, 16)
 _BUDGET_S = 25.0  # a case
-
-Prompts = Sequence[tuple[int, ...]]
 
 
 def main() -> None:
@@ -107,7 +105,7 @@ def loop(model: Model, asked: Prompts, num_tokens: int) -> Run:
 
 def generate(model: PreTrainedModel, asked: Prompts, num_tokens: int) -> Run:
     """A run of the library's own loop over these prompts, padded on the left."""
-    tokens, real = padded(asked, model.device)
+    tokens, real = schemas.padded(asked, model.device)
     model.generation_config.eos_token_id = None
 
     def run() -> Figures:
@@ -122,14 +120,6 @@ def generate(model: PreTrainedModel, asked: Prompts, num_tokens: int) -> Run:
         return {"tokens_per_s": len(asked) * num_tokens / spent}
 
     return run
-
-
-def padded(asked: Prompts, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """int64 [rows, longest], zeros on the left, and its attention mask."""
-    longest = max(map(len, asked))
-    tokens = [[0] * (longest - len(prompt)) + list(prompt) for prompt in asked]
-    real = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in asked]
-    return torch.tensor(tokens).to(device), torch.tensor(real).to(device)
 
 
 def wait(device: torch.device | str) -> None:

@@ -1,4 +1,4 @@
-"""The schemas and prompts of the constrained benchmark: the repository's examples and three more.
+"""Schemas and prompts: the repository's examples, and three schemas more.
 
 The three leave nothing open that an engine could read in its own way: all properties required,
 none besides, no formats. So the engines differ in speed, and in what they promise of a number.
@@ -7,12 +7,17 @@ none besides, no formats. So the engines differ in speed, and in what they promi
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facts import ROOT
 
+if TYPE_CHECKING:
+    import torch
+
 Schema = dict[str, Any]
+Prompts = Sequence[tuple[int, ...]]
 
 _EXAMPLES = ROOT / "docs" / "examples"
 
@@ -68,3 +73,13 @@ def texts(count: int) -> list[str]:
     if count > len(found):
         raise ValueError(f"docs/examples holds {len(found)} documents, not {count}")
     return found[:count]
+
+
+def padded(asked: Prompts, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """int64 [rows, longest], zeros on the left, and its attention mask."""
+    import torch
+
+    longest = max(map(len, asked))
+    tokens = [[0] * (longest - len(prompt)) + list(prompt) for prompt in asked]
+    real = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in asked]
+    return torch.tensor(tokens).to(device), torch.tensor(real).to(device)

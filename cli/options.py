@@ -42,7 +42,11 @@ _METAVARS = {
     "field": "PATH",
     "system": "TEXT|@FILE",
     "template": "TEXT|@FILE",
-    "logit_bias": "ID=VALUE", "evidence": "TEXT|@FILE", "stop": "TEXT", "choices": "TEXT"}
+    "logit_bias": "ID=VALUE",
+    "evidence": "TEXT|@FILE",
+    "stop": "TEXT",
+    "choices": "TEXT",
+}
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
 """Flags that do not say the same as the setting."""
 

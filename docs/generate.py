@@ -1,6 +1,6 @@
 """Writes docs/reference from the program itself; `--check` says what is stale.
 
-    python docs/generate.py [--check]
+python docs/generate.py [--check]
 """
 
 from __future__ import annotations

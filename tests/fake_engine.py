@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tether import errors
 from tether.cli import engine
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Delta, Request, Result, RowStats
-from tether import errors
 from tether.errors import UsageError
 
 

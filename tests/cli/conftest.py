@@ -46,9 +46,7 @@ class _Stdin(io.TextIOWrapper):
 
 
 @pytest.fixture
-def tether(
-    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> Tether:
+def tether(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Tether:
     """Run a command line in this process; stdin None is a terminal."""
 
     def run(*args: str, stdin: str | bytes | None = None) -> Ran:

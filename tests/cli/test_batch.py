@@ -302,9 +302,7 @@ def test_resume_refuses_another_input(
     assert tether(*args).code == 3
 
 
-def test_two_batches_cannot_share_an_output(
-    tether: Tether, fake: FakeEngine, home: Path
-) -> None:
+def test_two_batches_cannot_share_an_output(tether: Tether, fake: FakeEngine, home: Path) -> None:
     from tether.cli.journal import Journal
 
     (home / "in.jsonl").write_text(jsonl(said("a")))

@@ -95,7 +95,9 @@ def test_every_exit_code_of_an_error_is_explained() -> None:
 def test_settings_are_flags(name: str) -> None:
     (command,) = (c for c in commands() if c.path == f"tether {name}")
     names = " ".join(option.names for option in command.options)
-    missing = [key for key in (*MODEL, *SAMPLING, *PROMPT) if f"--{key.replace('_', '-')}" not in names]
+    missing = [
+        key for key in (*MODEL, *SAMPLING, *PROMPT) if f"--{key.replace('_', '-')}" not in names
+    ]
     assert missing == []
     if name == "json":
         assert [key for key in OUTPUT if f"--{key}" not in names] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tether.cli.settings import Resolved, resolve
 from tether.cli.settings_model import KEYS, ROW_KEYS
 from tether.cli.toml_files import key_lines
 from tether.cli.toml_schema import toml_schema
-from tether.errors import ProfileError, TetherError, UsageError
+from tether.errors import ProfileError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +30,9 @@ def user(tmp_path: Path) -> Path:
     return directory / "tether.toml"
 
 
-def settings(home: Path, *profiles: str, env: dict[str, str] | None = None, **flags: Any) -> Resolved:
+def settings(
+    home: Path, *profiles: str, env: dict[str, str] | None = None, **flags: Any
+) -> Resolved:
     environ = {"TETHER_CONFIG_DIR": str(home.parent / "config"), **(env or {})}
     return resolve(flags, profiles=profiles, cwd=home, environ=environ)
 
@@ -197,12 +200,10 @@ def test_key_lines() -> None:
 
 @given(st.dictionaries(st.sampled_from(KEYS), st.none() | st.integers() | st.text(max_size=3)))
 def test_any_flags_give_settings_or_an_error_of_ours(flags: dict[str, Any]) -> None:
-    try:
+    found: Resolved | None = None
+    with suppress(UsageError):
         found = resolve(flags, cwd=Path("/"), environ={"TETHER_CONFIG_DIR": "/nowhere"})
-    except TetherError as error:
-        assert error.exit_code in (2, 3)
-        return
-    assert set(found.values) == set(KEYS)
+    assert found is None or set(found.values) == set(KEYS)
 
 
 def test_profile_commands(tether: Tether, fake: FakeEngine, home: Path) -> None:

@@ -111,9 +111,7 @@ def test_json_needs_a_schema(tether: Tether, fake: FakeEngine) -> None:
     assert "needs a schema" in ran.err
 
 
-def test_text_refuses_a_schema_from_a_profile(
-    tether: Tether, fake: FakeEngine, home: Path
-) -> None:
+def test_text_refuses_a_schema_from_a_profile(tether: Tether, fake: FakeEngine, home: Path) -> None:
     (home / "tether.toml").write_text('[profiles.p]\nschema = "name"\n')
     ran = tether("text", "x", "-p", "p")
     assert ran.code == 2
@@ -129,7 +127,7 @@ def test_refused_schema(tether: Tether, fake: FakeEngine) -> None:
 
 def test_limit_prints_nothing(tether: Tether, fake: FakeEngine) -> None:
     prompt = say('{"name":"A', finish="limit", message="The limit came first.")
-    ran = tether("json", prompt, "-s", "name")
+    ran = tether("json", prompt, "-s", "name", "--max-tokens", "10")
     assert (ran.code, ran.out) == (5, "")
     assert "The limit came first." in ran.err
     assert "--max-tokens" in ran.err
@@ -234,9 +232,7 @@ def test_sampling_flags_reach_the_request(tether: Tether, fake: FakeEngine) -> N
         (["--stram", "text"], "--stram"),
     ],
 )
-def test_wrong_flags(
-    tether: Tether, fake: FakeEngine, options: list[str], message: str
-) -> None:
+def test_wrong_flags(tether: Tether, fake: FakeEngine, options: list[str], message: str) -> None:
     ran = tether("text", "x", *options)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err

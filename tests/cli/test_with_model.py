@@ -58,9 +58,7 @@ def test_models_that_cannot_be_had(tether: Tether, home: Path) -> None:
 
 
 def test_a_batch_row_alone_says_the_same(tether: Tether, model: str, home: Path) -> None:
-    rows = [
-        {"prompt": f"row {n}", "id": f"r{n}", "schema": SCHEMA, "seed": 3} for n in range(12)
-    ]
+    rows = [{"prompt": f"row {n}", "id": f"r{n}", "schema": SCHEMA, "seed": 3} for n in range(12)]
     rows[5]["prompt"] = "x" * 900
     (home / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sampled = ("-m", model, "--temperature", "0.9", "--max-tokens", "90")

@@ -178,7 +178,11 @@ def test_check_loads_no_model(tmp_path: Path) -> None:
 
 
 def test_completion_loads_no_model(tmp_path: Path) -> None:
-    asked = {"_TETHER_COMPLETE": "complete_bash", "COMP_WORDS": "tether json --sch", "COMP_CWORD": "2"}
+    asked = {
+        "_TETHER_COMPLETE": "complete_bash",
+        "COMP_WORDS": "tether json --sch",
+        "COMP_CWORD": "2",
+    }
     loaded = loaded_after(tmp_path, **asked)
     assert loaded.isdisjoint({"torch", "transformers", "llguidance"})
     ran = subprocess.run(
