@@ -45,8 +45,7 @@ def main() -> None:
         return
     results = Rows("gpu", quick=given.quick)
     dtype = "float32" if given.device == "cpu" else "bfloat16"
-    with torch.device(given.device):
-        name = torch.cuda.get_device_name() if given.device != "cpu" else "cpu"
+    name = "cpu" if given.device == "cpu" else torch.cuda.get_device_name(given.device)
     copied = copy_bandwidth(given.device, quick=given.quick)
     results.add({"copy": name}, {"gb_per_s": spread(copied)}, device=name)
     step.measure(results, quick=given.quick, device=given.device)

@@ -7,21 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from tether.cli import engine, rows, said
+from tether.cli import engine, said
+from tether.cli.batches import rows
+from tether.cli.batches.ordering import Reorder
+from tether.cli.batches.records import record
+from tether.cli.batches.rows import Row
+from tether.cli.config.settings import Resolved, resolve
 from tether.cli.kinds import SettingValue
-from tether.cli.ordering import Reorder
-from tether.cli.records import record
-from tether.cli.rows import Row
 from tether.cli.said import Said
 from tether.cli.session import Session
-from tether.cli.settings import Resolved, resolve
 from tether.cli.tasks import TaskMaker
 from tether.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from tether.cli.journal import Record
+    from tether.cli.batches.journal import Record
 
     M = TypeVar("M", bound=BaseModel)
 

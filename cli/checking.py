@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tether.cli import said, texts, toml_files
-from tether.cli.profiles import Library, Profile
-from tether.cli.settings import Layer, file_layer, profile_layer, resolve
+from tether.cli import said, texts
+from tether.cli.config import toml_files
+from tether.cli.config.profiles import Library, Profile
+from tether.cli.config.settings import Layer, file_layer, profile_layer, resolve
+from tether.cli.config.toml_files import TomlFile
 from tether.cli.template import Template
-from tether.cli.toml_files import TomlFile
 from tether.errors import TetherError, UsageError
 from tether.grammars.findings import Finding
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tether.cli.settings_model import Settings
+from tether.cli.config.settings_model import Settings
 
 if TYPE_CHECKING:
     from tether.decoding.models.base import Model

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from tether import __version__
+from tether.cli.config.meanings import MEANINGS
 from tether.cli.describe import EXIT_CODES, Command, commands
-from tether.cli.meanings import MEANINGS
 
 
 def manual() -> str:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from tether.cli.config.meanings import GROUPS, MEANINGS, flag
 from tether.cli.kinds import SettingValue
-from tether.cli.meanings import GROUPS, MEANINGS, flag
 
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("model", "device", "schema", "type", "regex", "grammar", "system"), str),
@@ -139,7 +139,7 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
     if (mark := given.pop("think_until", None)) is not None:
         given["think"] = mark
     if "logit_bias" in given:
-        from tether.cli.environment import logit_bias
+        from tether.cli.config.environment import logit_bias
 
         given["logit_bias"] = logit_bias(given["logit_bias"], "--logit-bias")
     return given

@@ -10,8 +10,8 @@ import io
 from dataclasses import dataclass
 
 from tether.cli import numbers
+from tether.cli.config.profiles import suggest
 from tether.cli.kinds import JsonValue
-from tether.cli.profiles import suggest
 from tether.errors import UsageError
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tether.cli.config.settings import Resolved
+from tether.cli.config.settings_model import CONSTRAINTS as KEYS
 from tether.cli.kinds import SettingValue
-from tether.cli.settings import Resolved
-from tether.cli.settings_model import CONSTRAINTS as KEYS
 
 if TYPE_CHECKING:
     from tether.grammars.spec import Spec

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tether.cli.config.settings_model import Settings
 from tether.cli.engine import Engine, OnDelta
 from tether.cli.said import Said
-from tether.cli.settings_model import Settings
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Request, Result, RowStats, Sampling
 from tether.errors import DeadEnd, InternalError, LimitReached, TetherError, UsageError

@@ -10,9 +10,9 @@ from tether.cli import options, streams, texts
 from tether.errors import LimitReached, UsageError
 
 if TYPE_CHECKING:
+    from tether.cli.config.settings import Resolved
     from tether.cli.engine import Engine
     from tether.cli.session import Outcome, Task
-    from tether.cli.settings import Resolved
     from tether.decoding.request import Delta
 
 
@@ -32,8 +32,8 @@ def generate(given: Given, flags: Mapping[str, Any], *, is_json: bool) -> None:
     Raises:
         TetherError: Anything that keeps a valid payload from being printed.
     """
+    from tether.cli.config.settings import resolve
     from tether.cli.render import Rendering
-    from tether.cli.settings import resolve
 
     resolved = resolve(flags, profiles=given.profiles or ())
     names = ("format", "field", "raw", "pretty")

@@ -13,17 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tether.errors import TetherError, UsageError
+from tether.errors import OutputError, UsageError
 
 
 class ClosedPipe(Exception):
     """The reader of stdout went away."""
-
-
-class WriteFailed(TetherError):
-    """Output could not be written: the disk is full, or the like."""
-
-    kind = "write"
 
 
 def write(text: str) -> None:
@@ -31,7 +25,7 @@ def write(text: str) -> None:
 
     Raises:
         ClosedPipe: Nobody reads any more.
-        WriteFailed: The disk is full, or the like.
+        OutputError: The disk is full, or the like.
         UsageError: The text holds half a character.
     """
     if sys.stdout is None:
@@ -64,7 +58,7 @@ def to_stdout() -> Iterator[None]:
     try:
         with guarded("Standard output"):
             yield
-    except (ClosedPipe, WriteFailed):
+    except (ClosedPipe, OutputError):
         silence_stdout()
         raise
 
@@ -75,7 +69,7 @@ def guarded(name: str | Path) -> Iterator[None]:
 
     Raises:
         ClosedPipe: The reader went away.
-        WriteFailed: Anything else; the message says what.
+        OutputError: Anything else; the message says what.
     """
     try:
         yield
@@ -84,7 +78,7 @@ def guarded(name: str | Path) -> Iterator[None]:
     except OSError as error:
         hint = "Free some space and run it again." if error.errno == errno.ENOSPC else ""
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise WriteFailed(f"{name} cannot be written: {reason}.", hint=hint) from error
+        raise OutputError(f"{name} cannot be written: {reason}.", hint=hint) from error
 
 
 def silence_stdout() -> None:

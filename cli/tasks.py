@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tether.cli import said, texts
-from tether.cli.rows import Row
+from tether.cli.batches.rows import Row
+from tether.cli.config.settings import Layer, Origin, Resolved
 from tether.cli.said import Said
 from tether.cli.session import Task
-from tether.cli.settings import Layer, Origin, Resolved
 from tether.cli.template import Template
 from tether.errors import TetherError, UsageError
 

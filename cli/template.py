@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tether.cli.config.profiles import suggest
 from tether.cli.kinds import JsonValue
 from tether.cli.numbers import dumps
-from tether.cli.profiles import suggest
 from tether.errors import ProfileError, UsageError
 
 

@@ -17,7 +17,11 @@ import tempfile
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
-PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("tutorial/*.md")), *sorted(DOCS.glob("how-to/*.md"))]
+PAGES = [
+    DOCS.parent / "README.md",
+    *sorted(DOCS.glob("tutorial/*.md")),
+    *sorted(DOCS.glob("how-to/*.md")),
+]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

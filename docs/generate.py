@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from tether.cli.config.meanings import GROUPS, flag
+from tether.cli.config.settings_model import ROW_KEYS, Settings, field_name
+from tether.cli.config.toml_schema import toml_schema
 from tether.cli.describe import EXIT_CODES, Command, commands, errors
-from tether.cli.meanings import GROUPS, flag
 from tether.cli.output_model import output_schema
-from tether.cli.settings_model import ROW_KEYS, Settings, field_name
-from tether.cli.toml_schema import toml_schema
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by docs/generate.py from the program; edit that instead. -->\n\n"

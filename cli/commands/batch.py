@@ -17,10 +17,10 @@ from tether.cli.options import ProfileOption, takes
 from tether.errors import BatchFailed, UsageError
 
 if TYPE_CHECKING:
-    from tether.cli.batch_output import BatchOutput
-    from tether.cli.journal import Journal
+    from tether.cli.batches.journal import Journal
+    from tether.cli.batches.output import BatchOutput
+    from tether.cli.config.settings_model import Settings
     from tether.cli.session import Session
-    from tether.cli.settings_model import Settings
     from tether.cli.tasks import TaskMaker
 
 EXAMPLES = """
@@ -79,7 +79,7 @@ class Files:
     def _check_old(self) -> None:
         if self.journal is None or self.out is None or self.overwrite:
             return
-        from tether.cli.journal import final_counts
+        from tether.cli.batches.journal import final_counts
 
         journaled = self.journal.exists()
         if self.out.exists() and self.out.stat().st_size and not (self.resume and journaled):
@@ -138,10 +138,10 @@ def run(
 
 def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
     from tether.cli import engine
-    from tether.cli.batch_run import retry_rows
-    from tether.cli.identity import identity
+    from tether.cli.batches.identity import identity
+    from tether.cli.batches.run import retry_rows
+    from tether.cli.config.settings import resolve
     from tether.cli.session import Session
-    from tether.cli.settings import resolve
     from tether.cli.tasks import TaskMaker
 
     resolved = resolve(flags, profiles=profiles)
@@ -166,9 +166,9 @@ def _process(
     settings: Settings,
     retry: dict[int, object] | None,
 ) -> None:
-    from tether.cli.batch_output import BatchOutput
-    from tether.cli.batch_run import Batch
-    from tether.cli.progress import BatchProgress
+    from tether.cli.batches.output import BatchOutput
+    from tether.cli.batches.progress import BatchProgress
+    from tether.cli.batches.run import Batch
 
     if journal is not None and (final := journal.read_final()) is not None:
         if files.out is not None and not files.out.exists():
@@ -218,7 +218,7 @@ def _saying_how_to_resume(journal: Journal | None, output: BatchOutput) -> Itera
 
 
 def _journal(files: Files, known: dict[str, Any]) -> Journal | None:
-    from tether.cli.journal import Journal
+    from tether.cli.batches.journal import Journal
 
     if files.journal is None:
         return None

@@ -38,7 +38,7 @@ def run(
 def places() -> dict[str, Path | None]:
     """Name to path of everything that tether reads or writes of its own accord."""
     import tether.decoding.builtin
-    from tether.cli import toml_files
+    from tether.cli.config import toml_files
 
     project = toml_files.project_file(Path.cwd())
     return {

@@ -16,10 +16,10 @@ import typer
 
 from tether.cli import streams
 from tether.cli.kinds import SettingValue
-from tether.errors import UsageError
+from tether.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from tether.cli.settings import Resolved
+    from tether.cli.config.settings import Resolved
 
 _FIRST = """\
 # Settings of this project. `tether profile show --origin` says which value holds, and why.
@@ -39,7 +39,7 @@ top_p = 0.95
 
 def list_profiles() -> None:
     """List the profiles in reach, with their files."""
-    from tether.cli.profiles import Library
+    from tether.cli.config.profiles import Library
 
     found = list(Library(Path.cwd(), os.environ))
     if not found:
@@ -59,7 +59,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
 ) -> None:
     """Show the settings that hold, as TOML; unset ones as comments."""
-    from tether.cli.settings import resolve
+    from tether.cli.config.settings import resolve
 
     resolved = resolve({}, profiles=names or ())
     if as_json:
@@ -79,7 +79,7 @@ def init(
     try:
         with streams.guarded(path), path.open("x", encoding="utf-8") as stream:
             stream.write(_FIRST)
-    except streams.WriteFailed as error:
+    except OutputError as error:
         if path.exists():
             raise UsageError(f"{path} exists.", hint="Edit it, or move it away.") from error
         raise
@@ -100,7 +100,7 @@ def check(
 
 def schema() -> None:
     """Print the JSON Schema of tether.toml, for editors."""
-    from tether.cli.toml_schema import toml_schema
+    from tether.cli.config.toml_schema import toml_schema
 
     streams.write_line(json.dumps(toml_schema(), indent=2, ensure_ascii=False))
 

@@ -2,6 +2,7 @@
 
     TetherError                        exit
     ├── InternalError                   1    a bug of ours: please report it
+    ├── OutputError                     1    the disk is full, or the like
     ├── UsageError                      2    flags, arguments, input rows
     ├── RefusedError                    3    refused before generation
     │   ├── SchemaError                      a JSON Schema (pointer, keyword, cure)
@@ -53,6 +54,12 @@ class TetherError(Exception):
 
 class InternalError(TetherError):
     """An invariant of ours does not hold."""
+
+
+class OutputError(TetherError):
+    """What was made cannot be written: the disk is full, or the like."""
+
+    kind = "output"
 
 
 class UsageError(TetherError):

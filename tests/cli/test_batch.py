@@ -303,7 +303,7 @@ def test_resume_refuses_another_input(
 
 
 def test_two_batches_cannot_share_an_output(tether: Tether, fake: FakeEngine, home: Path) -> None:
-    from tether.cli.journal import Journal
+    from tether.cli.batches.journal import Journal
 
     (home / "in.jsonl").write_text(jsonl(said("a")))
     with Journal.create(home / "out.jsonl.journal", {}):

@@ -13,11 +13,11 @@ from fake_engine import FakeEngine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tether.cli.meanings import MEANINGS
-from tether.cli.settings import Resolved, resolve
-from tether.cli.settings_model import KEYS, ROW_KEYS
-from tether.cli.toml_files import key_lines
-from tether.cli.toml_schema import toml_schema
+from tether.cli.config.meanings import MEANINGS
+from tether.cli.config.settings import Resolved, resolve
+from tether.cli.config.settings_model import KEYS, ROW_KEYS
+from tether.cli.config.toml_files import key_lines
+from tether.cli.config.toml_schema import toml_schema
 from tether.errors import ProfileError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 from zlib import crc32
 
-from tether.cli import openai_rows
+from tether.cli.batches import openai_rows
+from tether.cli.config.profiles import suggest
+from tether.cli.config.settings_model import ROW_KEYS
 from tether.cli.kinds import JsonValue
-from tether.cli.profiles import suggest
-from tether.cli.settings_model import ROW_KEYS
 from tether.cli.template import Template
 from tether.cli.texts import decode
 from tether.errors import TetherError, UsageError

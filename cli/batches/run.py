@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from tether.cli import rows
-from tether.cli.batch_output import BatchOutput
-from tether.cli.journal import Record
-from tether.cli.records import record
-from tether.cli.rows import Line, Row
+from tether.cli.batches import rows
+from tether.cli.batches.journal import Record
+from tether.cli.batches.output import BatchOutput
+from tether.cli.batches.records import record
+from tether.cli.batches.rows import Line, Row
 from tether.cli.session import Outcome, Session, Task
 from tether.cli.tasks import TaskMaker
 from tether.cli.texts import read_file
@@ -96,7 +96,7 @@ class Batch:
         Raises:
             ProfileError: The input is not the one that the journal knows.
             UsageError: The rows to run again are not those of this input.
-            WriteFailed: The disk is full, or the like.
+            OutputError: The disk is full, or the like.
         """
         for replayed in self.output.replay():
             self.done.add(replayed)

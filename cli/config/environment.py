@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tether.cli.config.profiles import suggest
+from tether.cli.config.settings_model import KEYS
 from tether.cli.kinds import SettingValue
-from tether.cli.profiles import suggest
-from tether.cli.settings_model import KEYS
 from tether.errors import UsageError
 
 PREFIX = "TETHER_"

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tether.cli import toml_files
-from tether.cli.toml_files import TomlFile
+from tether.cli.config import toml_files
+from tether.cli.config.toml_files import TomlFile
 from tether.errors import ProfileError
 
 OWN_KEYS = ("extends", "description")

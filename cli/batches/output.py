@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from tether.cli import streams
-from tether.cli.journal import Journal, Record
-from tether.cli.ordering import Reorder
-from tether.cli.records import failure_message
+from tether.cli.batches.journal import Journal, Record
+from tether.cli.batches.ordering import Reorder
+from tether.cli.batches.records import failure_message
 
 
 class BatchOutput:
@@ -72,7 +72,7 @@ class BatchOutput:
         """A finished row: into the journal first, then, when it is due, to its file.
 
         Raises:
-            WriteFailed: The disk is full, or the like.
+            OutputError: The disk is full, or the like.
             ClosedPipe: Nobody reads stdout any more.
         """
         offset = None if self._journal is None else self._journal.append(record)

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tether.cli.config.meanings import MEANINGS
 from tether.cli.kinds import SettingValue
-from tether.cli.meanings import MEANINGS
 
 Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

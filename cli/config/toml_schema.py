@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tether.cli.settings_model import Settings
+from tether.cli.config.settings_model import Settings
 
 
 def toml_schema() -> dict[str, Any]:

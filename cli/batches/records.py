@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tether.cli import numbers, openai_rows
-from tether.cli.journal import Record
-from tether.cli.rows import Row
+from tether.cli import numbers
+from tether.cli.batches import openai_rows
+from tether.cli.batches.journal import Record
+from tether.cli.batches.rows import Row
 from tether.cli.session import Outcome
 from tether.errors import GenerationError, TetherError
 

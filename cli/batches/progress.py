@@ -12,7 +12,7 @@ from tether.cli.streams import coloured, is_terminal, say
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from tether.cli.rows import Line
+    from tether.cli.batches.rows import Line
     from tether.cli.session import Outcome
 
 

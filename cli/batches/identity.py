@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tether import __version__
+from tether.cli.config.settings_model import CONSTRAINTS, ROW_KEYS, Settings
 from tether.cli.engine import Engine
 from tether.cli.kinds import JsonValue
 from tether.cli.said import Said
-from tether.cli.settings_model import CONSTRAINTS, ROW_KEYS, Settings
 
 _LONG = 200
 

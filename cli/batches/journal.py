@@ -68,7 +68,7 @@ class Journal:
 
         Raises:
             UsageError: Another process writes it.
-            WriteFailed: The disk is full, or the like.
+            OutputError: The disk is full, or the like.
         """
         journal = cls(path, identity)
         journal._open()
@@ -114,7 +114,7 @@ class Journal:
         """Put a finished row on disk; returns its offset.
 
         Raises:
-            WriteFailed: The disk is full, or the like.
+            OutputError: The disk is full, or the like.
         """
         offset = self._write(list(asdict(record).values()))
         if time.monotonic() - self._synced > _SYNC_S:

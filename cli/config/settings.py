@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from tether.cli import environment
+from tether.cli.config import environment
+from tether.cli.config.profiles import OWN_KEYS, Library, suggest
+from tether.cli.config.settings_model import CONSTRAINTS, KEYS, Settings, field_name
+from tether.cli.config.toml_files import TomlFile
 from tether.cli.kinds import SettingValue
-from tether.cli.profiles import OWN_KEYS, Library, suggest
-from tether.cli.settings_model import CONSTRAINTS, KEYS, Settings, field_name
-from tether.cli.toml_files import TomlFile
 from tether.errors import ProfileError, TetherError, UsageError
 
 Kind = Literal["default", "user", "project", "profile", "env", "flag", "row"]

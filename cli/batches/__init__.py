@@ -1,0 +1,1 @@
+"""Batches: rows in, a journal on disk, rows out in order."""
