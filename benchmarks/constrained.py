@@ -1,11 +1,9 @@
 """Tokens a second and valid answers under the same JSON schemas: tether and three others.
 
-See engines.py for who takes part. Same weights, prompts and schemas, greedy, 128 new tokens at
-most, batch 1 and 16. Rows that hit the limit are counted, and so are answers that the schema
-refuses (jsonschema-rs judges, formats asserted). Compiling a schema is timed apart.
-
-`chars_per_s` counts characters of answers: engines may cut the same text into other tokens, and
-tether writes forced tokens without a forward of their own.
+See engines.py for who takes part. Same weights, prompts and schemas, greedy, at most 128 new tokens
+(64 on the large model), batch 1 and 16. Rows that hit the limit are counted, and so are answers
+that the schema refuses (jsonschema-rs judges, formats asserted). Compiling is timed apart.
+`chars_per_s` counts characters: engines may cut the same text into other tokens.
 """
 
 from __future__ import annotations
@@ -28,8 +26,9 @@ from tether.decoding.prompt import Prompt, encode, render
 from tether.grammars.json_schema.oracle import Oracle
 
 MAX_TOKENS = 128
+_MAX_TOKENS_LARGE = 64  # a random model stops at the limit whatever it is, so for time
 _COMPILE_LIMIT_S = 45.0
-_BUDGET_S = 20.0
+_BUDGET_S = 20.0  # a case
 
 Plan = dict[str, tuple[int, ...]]  # schema name -> batch sizes
 
@@ -54,7 +53,8 @@ class Measurement:
 
     def __init__(self, results: Rows, subject: Subject, *, quick: bool) -> None:
         self._results, self._subject = results, subject
-        self._max_tokens, self._rounds = (8, 2) if quick else (MAX_TOKENS, 3)
+        most = MAX_TOKENS if subject.small else _MAX_TOKENS_LARGE
+        self._max_tokens, self._rounds = (8, 2) if quick else (most, 3)
         limit_s = 10.0 if quick else _COMPILE_LIMIT_S
         tokenizer = subject.load_tokenizer()
         makers: dict[str, Callable[[], Engine]] = {
@@ -90,8 +90,8 @@ class Measurement:
                 self._results.add(case, note=str(reason))
                 continue
             ready[name] = engine
-            figures = {"compile_s": spread([seconds]), "setup_s": spread([self._setup_s[name]])}
-            self._results.add(case, figures)
+            spent = {"compile_s": spread([seconds]), "setup_s": spread([self._setup_s[name]])}
+            self._results.add(case, spent)
         return ready
 
     def _measure(self, ready: dict[str, Engine], schema: Schema, asked: list[Asked]) -> Rounds:
@@ -106,13 +106,13 @@ class Measurement:
     def _write(self, schema_name: str, asked: list[Asked], rounds: Rounds) -> None:
         for name, measured in rounds.items():
             ratios = {
-                f"tether/{name} {figure}": ratio(rounds["tether"], measured, figure)
-                for figure in ("tokens_per_s", "chars_per_s")
+                f"tether/{name} {unit}": ratio(rounds["tether"], measured, unit)
+                for unit in ("tokens_per_s", "chars_per_s")
             }
             case = {"model": self._subject.name, "schema": schema_name, "batch": len(asked)}
             settings = {
                 "max_tokens": self._max_tokens,
-                "prompt_tokens": [len(prompt.tokens) for prompt in asked],
+                "prompt_tokens": [len(p.tokens) for p in asked],
                 "threads": torch.get_num_threads(),
             }
             self._results.add(
@@ -140,8 +140,8 @@ def _timed(engine: Engine, oracle: Oracle, asked: list[Asked], max_tokens: int) 
 
 def _asked(subject: Subject, schema: Schema, count: int) -> list[Asked]:
     """Documents of docs/examples, asking for the schema's properties by name."""
-    fields = ", ".join(schema["properties"])
-    prompts = [Prompt(text, fields=fields) for text in schemas.texts(count)]
+    names = ", ".join(schema["properties"])
+    prompts = [Prompt(text, fields=names) for text in schemas.texts(count)]
     return [Asked(render(subject.lean, p), encode(subject.lean, p)) for p in prompts]
 
 

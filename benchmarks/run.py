@@ -21,7 +21,7 @@ from rows import RESULTS, parser, say
 
 HERE = Path(__file__).resolve().parent
 # Seconds after which a benchmark is stopped; what it wrote by then stays.
-LIMITS = {"startup": 90, "step": 90, "loop": 200, "constrained": 500, "gpu": 600}
+LIMITS = {"startup": 90, "step": 90, "loop": 240, "constrained": 460, "gpu": 600}
 
 Row = dict[str, Any]
 
@@ -69,9 +69,11 @@ def _rows(name: str) -> list[Row]:
 
 def show(name: str, rows: list[Row]) -> None:
     """A table on stdout: a line a row, medians with smallest and largest."""
+    if not rows:
+        return
     table = Table(title=name, title_justify="left")
     for column in ("case", "figures", "ratios"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         case = "  ".join(f"{key} {value}" for key, value in row["case"].items())
         table.add_row(case, row["note"] or _lines(row["figures"]), _lines(row["ratios"]))

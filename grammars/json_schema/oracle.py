@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ from tether.types import Json
 
 if TYPE_CHECKING:
     import jsonschema_rs
+
+
+_HUGE = Decimal("1e9999")
 
 
 class Oracle:
@@ -48,7 +51,12 @@ class Oracle:
 def _number(text: str) -> float | Decimal:
     """A float, or the exact number where a float would be infinite."""
     value = float(text)
-    return value if isfinite(value) else Decimal(text)
+    if isfinite(value):
+        return value
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of 19 digits: beyond every bound a schema can name
+        return _HUGE if value > 0 else -_HUGE
 
 
 def pointer(path: list[str | int]) -> str:
