@@ -127,7 +127,7 @@ class SlotCache:
         starts = self.lengths[first : first + rows]
         length = max(start + count for start, count in zip(starts, counts, strict=True))
         columns = torch.tensor(starts)[:, None] + torch.arange(width)
-        last = torch.tensor([r * width + count - 1 for r, count in enumerate(counts)])
+        last = torch.arange(rows) * width + torch.tensor(counts) - 1
         mask = None
         if width > 1 or min(starts) + 1 < length:
             mask = additive(torch.arange(length) > columns[:, :, None], dtype)[:, None].to(device)

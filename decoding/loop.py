@@ -7,6 +7,7 @@ last row where there is none.
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,8 +22,9 @@ from tether.decoding.models.base import Model, Network
 from tether.decoding.plan import Choice, Inputs
 from tether.decoding.request import Delta, Request, Result
 from tether.decoding.row import Row
-from tether.decoding.sampling import step_inputs
+from tether.decoding.sampling import Controls
 from tether.errors import LimitReached, UsageError
+from tether.grammars.constraint import Mask
 
 _PREFILL_CHUNK = 512  # bounds the attention mask of long prompts
 _THREAD_AFTER_S = 0.004  # forwards shorter than this cost less than handing masks to a thread
@@ -45,7 +47,7 @@ class Loop:
             raise UsageError(f"{slots} slots cannot hold a row.", hint="Use 1 or more.")
         self.model = model
         self.slots = slots
-        self._free_mask = _free_mask(model)
+        self._refused = _refused_ids(model)
 
     def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
         """Decode requests, pulled only as slots come free; yield results as rows end.
@@ -53,7 +55,7 @@ class Loop:
         A row's text depends on its request alone, not on the rows beside it.
         """
         with ThreadPoolExecutor(1, "masks") as threads:
-            batch = _Batch(self.model, self.slots, self._free_mask, threads, on_delta)
+            batch = _Batch(self.model, self.slots, self._refused, threads, on_delta)
             source = iter(requests)
             yield from batch.fill(source)
             while batch.rows:
@@ -68,16 +70,18 @@ class _Batch:
         self,
         model: Model,
         slots: int,
-        free_mask: np.ndarray[tuple[int], np.dtype[np.int32]] | None,
+        refused: Tensor,
         threads: ThreadPoolExecutor,
         on_delta: OnDelta | None,
     ) -> None:
         self._model, self._network = model, model.network
-        self._slots, self._free_mask = slots, free_mask
+        self._slots, self._refused = slots, refused
+        self._free_mask = _packed(refused, model.vocabulary.num_words)
         self._threads, self._on_delta = threads, on_delta
         self._cache = SlotCache(model.network.num_layers, slots)
         self._settles = _settles_ties(model)
         self._forward_s = 0.0
+        self._controlled: list[Row] = []
         self.rows: list[Row] = []
 
     def fill(self, source: Iterator[Request]) -> Iterator[Result]:
@@ -162,22 +166,20 @@ class _Batch:
 
     def _start_masks(self, rows: Sequence[Row]) -> Future[Tensor | None]:
         """Masks int32 [rows, words]; on a thread where the forward is long enough to hide them."""
-        if self._forward_s > _THREAD_AFTER_S:
+        if self._forward_s > _THREAD_AFTER_S and any(row.constrained for row in rows):
             return self._threads.submit(self._masks, rows)
         done: Future[Tensor | None] = Future()
         done.set_result(self._masks(rows))
         return done
 
     def _masks(self, rows: Sequence[Row]) -> Tensor | None:
-        if self._free_mask is None and not any(row.constrained for row in rows):
+        """None where no row is constrained."""
+        if not any(row.constrained for row in rows):
             return None
-        words = self._model.vocabulary.num_words
-        masks = np.full((len(rows), words), -1, dtype=np.int32)
+        masks = np.empty((len(rows), self._model.vocabulary.num_words), dtype=np.int32)
         for mask, row in zip(masks, rows, strict=True):
-            if row.constrained:
-                row.fill_mask(mask)
-            elif self._free_mask is not None:
-                mask[:] = self._free_mask
+            mask[:] = self._free_mask
+            row.fill_mask(mask)
         return torch.from_numpy(masks)
 
     def _choose(self, rows: Sequence[Row], hidden: Tensor, masks: Future[Tensor | None]) -> None:
@@ -193,8 +195,11 @@ class _Batch:
                     self._on_delta(delta)
 
     def _tokens(self, rows: Sequence[Row], logits: Tensor, masks: Tensor | None) -> list[int]:
-        plan, inputs = step_inputs(rows, logits, masks)
-        choice = step.choose(plan, inputs)
+        if masks is None and len(self._refused):
+            logits[:, self._refused] = -torch.inf
+        controls = self._controls(rows)
+        inputs = controls.inputs(rows, logits, masks)
+        choice = step.choose(controls.plan, inputs)
         tokens: list[int] = choice.token.tolist()
         if self._settles:
             self._settle_ties(rows, inputs, choice, tokens)
@@ -219,9 +224,21 @@ class _Batch:
             if margin * min(1.0, temperature or 1.0) >= _TIE:
                 continue
             logits = _exact_logits(self._network.exact(), rows[index].context)
-            mask = None if inputs.mask is None else inputs.mask[index : index + 1].cpu()
-            plan, alone = step_inputs([rows[index]], logits, mask)
-            tokens[index] = int(step.choose(plan, alone).token)
+            mask = None if inputs.mask is None else inputs.mask[index : index + 1]
+            if mask is None and len(self._refused):
+                logits[:, self._refused] = -torch.inf
+            controls = Controls.of([rows[index].request.sampling], logits.device)
+            alone = controls.inputs([rows[index]], logits, mask)
+            tokens[index] = int(step.choose(controls.plan, alone).token)
+
+    def _controls(self, rows: Sequence[Row]) -> Controls:
+        """The rows' settings as tensors, made again only when the set of rows changes."""
+        same = len(rows) == len(self._controlled) and all(map(operator.is_, rows, self._controlled))
+        if not same:
+            samplings = [row.request.sampling for row in rows]
+            self._held_controls = Controls.of(samplings, self._network.device)
+            self._controlled = list(rows)
+        return self._held_controls
 
 
 def _exact_logits(network: Network, context: list[int]) -> Tensor:
@@ -240,14 +257,16 @@ def _settles_ties(model: Model) -> bool:
     return small and model.network.dtype in (torch.float32, torch.float64)
 
 
-def _free_mask(model: Model) -> np.ndarray[tuple[int], np.dtype[np.int32]] | None:
-    """The mask of free text: no padding ids, no special tokens but the end; None allows all."""
+def _refused_ids(model: Model) -> Tensor:
+    """int64 [n]: ids that free text never holds: padding, and special tokens but the end."""
     vocabulary = model.vocabulary
-    refused = {t for t, text in enumerate(vocabulary.tokens) if not text}
-    refused = (refused | set(vocabulary.special_ids)) - model.end_ids
-    bits = np.ones(vocabulary.num_words * 32, dtype=np.uint8)
-    bits[list(refused)] = 0
-    bits[vocabulary.size :] = 0
-    if not refused and vocabulary.size % 32 == 0:
-        return None
+    empty = {token for token, text in enumerate(vocabulary.tokens) if not text}
+    refused = (empty | set(vocabulary.special_ids)) - model.end_ids
+    return torch.tensor(sorted(refused), dtype=torch.int64, device=model.network.device)
+
+
+def _packed(refused: Tensor, num_words: int) -> Mask:
+    """The mask of free text beside constrained rows, int32 [words]: all but `refused`."""
+    bits = np.ones(num_words * 32, dtype=np.uint8)
+    bits[refused.cpu().numpy()] = 0
     return np.packbits(bits, bitorder="little").view(np.int32)

@@ -14,10 +14,12 @@ class Plan:
     Attributes:
         sampled: Some row has a temperature above 0.
         truncated: Some sampled row has top-k, top-p or min-p.
+        measured: Also give log_q, log_p, log_z and entropy, which cost passes over the rows.
     """
 
     sampled: bool = False
     truncated: bool = False
+    measured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +61,28 @@ class Choice:
 
     Attributes:
         token: int64.
+        margin: Gap between the best and the second-best final score, noise included; inf where
+            one token is left. Small margins are where rounding could decide.
+        measures: The rest; None where the plan did not ask for it.
+    """
+
+    token: Tensor
+    margin: Tensor
+    measures: Measures | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a step knows about its choices; every tensor is [rows].
+
+    Attributes:
         log_q: Log-probability under the final distribution (0 where greedy).
         log_p: Log-probability under the raw model, over the whole vocabulary.
         log_z: Log of the raw model's mass on the allowed tokens.
         entropy: Of the raw model on the allowed tokens, renormalised; in nats.
-        margin: Gap between the best and the second-best final score, noise included; inf where
-            one token is left. Small margins are where rounding could decide.
     """
 
-    token: Tensor
     log_q: Tensor
     log_p: Tensor
     log_z: Tensor
     entropy: Tensor
-    margin: Tensor

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tether.decoding.noise import gumbel
-from tether.decoding.plan import Choice, Inputs, Plan
+from tether.decoding.plan import Choice, Inputs, Measures, Plan
 
 
 def choose(plan: Plan, inputs: Inputs) -> Choice:
@@ -35,11 +35,13 @@ def choose(plan: Plan, inputs: Inputs) -> Choice:
     token = scores.argmax(dim=1)  # ties: the lowest id
     return Choice(
         token=token,
-        log_q=_log_q(plan, scores, inputs, token),
-        log_p=log_p.gather(1, token[:, None])[:, 0],
-        log_z=log_z,
-        entropy=entropy(on_mask - log_z[:, None]),
         margin=best[:, 0] - best[:, 1] if best.shape[1] == 2 else torch.full_like(log_z, torch.inf),
+        measures=Measures(
+            log_q=_log_q(plan, scores, inputs, token),
+            log_p=log_p.gather(1, token[:, None])[:, 0],
+            log_z=log_z,
+            entropy=entropy(on_mask - log_z[:, None]),
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tether.decoding import reference
 from tether.decoding.noise import gumbel
-from tether.decoding.plan import Choice, Inputs, Plan
+from tether.decoding.plan import Choice, Inputs, Measures, Plan
 
 Route = Literal["gather", "dense"]
 
@@ -45,28 +45,31 @@ def choose(plan: Plan, inputs: Inputs) -> Choice:
         The choice, on the device of the logits; equal to `reference.choose` within rounding.
     """
     logits = inputs.logits.float() if inputs.logits.dtype != torch.float64 else inputs.logits
-    norm = torch.logsumexp(logits, dim=1, keepdim=True)
+    # A shift of a row changes no choice; the penalty alone depends on where zero is.
+    if plan.measured or inputs.seen is not None:
+        logits = logits - torch.logsumexp(logits, dim=1, keepdim=True)
     ids: Tensor | None = None
-    if inputs.mask is not None and route_for_testing(inputs) == "gather":
-        ids = _allowed_ids(inputs.mask, logits.shape[1])
-        log_p = logits.gather(1, ids.clamp(min=0)) - norm
-        on_mask = log_p.masked_fill(ids < 0, -torch.inf)
-    else:
-        log_p = logits - norm
-        on_mask = log_p
-        if inputs.mask is not None:
-            on_mask = log_p.masked_fill(~_unpack(inputs.mask, logits.shape[1]), -torch.inf)
-    log_z = torch.logsumexp(on_mask, dim=1)
-    scores = _reweigh(on_mask, ids, inputs)
-    column, log_q, margin = _pick(plan, scores, ids, inputs)
+    on_mask = logits
+    if inputs.mask is not None:
+        if route_for_testing(inputs) == "gather":
+            ids = _allowed_ids(inputs.mask)
+            on_mask = logits.gather(1, ids.clamp(min=0)).masked_fill_(ids < 0, -torch.inf)
+        else:
+            on_mask = logits.masked_fill(~_unpack(inputs.mask, logits.shape[1]), -torch.inf)
+    column, log_q, margin = _pick(plan, _reweigh(on_mask, ids, inputs), ids, inputs)
     token = column if ids is None else ids.gather(1, column[:, None])[:, 0]
-    return Choice(
-        token=token,
+    measures = _measure(on_mask, column, log_q) if plan.measured else None
+    return Choice(token, margin, measures)
+
+
+def _measure(on_mask: Tensor, column: Tensor, log_q: Tensor) -> Measures:
+    """What is known of the choice, from normalised log-probabilities on the mask."""
+    log_z = torch.logsumexp(on_mask, dim=1)
+    return Measures(
         log_q=log_q,
-        log_p=log_p.gather(1, column[:, None])[:, 0],
+        log_p=on_mask.gather(1, column[:, None])[:, 0],
         log_z=log_z,
         entropy=reference.entropy(on_mask - log_z[:, None]),
-        margin=margin,
     )
 
 
@@ -84,7 +87,7 @@ def _pick(
         tokens = torch.arange(shaped.shape[1], device=scores.device)[None, :]
         tokens = tokens if columns is None else columns
     greedy = inputs.temperature == 0
-    log_q = torch.log_softmax(shaped, dim=1)
+    log_q = torch.log_softmax(shaped, dim=1) if plan.measured else shaped
     plain = scores if columns is None else scores.gather(1, columns)
     noisy = log_q + gumbel(inputs.noise, tokens, scores.dtype)
     best, margin = _best(torch.where(greedy[:, None], plain, noisy))
@@ -109,12 +112,10 @@ def _shape(plan: Plan, scores: Tensor, inputs: Inputs) -> tuple[Tensor, Tensor |
 
 def _best(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Arg max (ties: the first column) and its lead over the second best, each [rows]."""
-    if scores.shape[1] == 1:
-        return torch.zeros(len(scores), dtype=torch.int64, device=scores.device), torch.full(
-            (len(scores),), torch.inf, dtype=scores.dtype, device=scores.device
-        )
-    best = scores.topk(2, dim=1).values
-    return scores.argmax(dim=1), best[:, 0] - best[:, 1]
+    column = scores.argmax(dim=1)  # `max` may name any of equal scores
+    best = scores.gather(1, column[:, None])
+    others = scores.scatter(1, column[:, None], -torch.inf)
+    return column, best[:, 0] - others.amax(dim=1)
 
 
 def _reweigh(scores: Tensor, ids: Tensor | None, inputs: Inputs) -> Tensor:
@@ -138,12 +139,16 @@ def _most_allowed(mask: Tensor) -> int:
     return int(np.bitwise_count(words).sum(axis=1).max())
 
 
-def _allowed_ids(mask: Tensor, vocab: int) -> Tensor:
+def _allowed_ids(mask: Tensor) -> Tensor:
     """int64 [rows, most allowed], the allowed tokens in rising order, padded with -1."""
-    rows, columns = np.nonzero(_bits(mask, vocab))
+    words = mask.cpu().numpy()
+    of_row, word = np.nonzero(words)  # only words with a set bit are unpacked
+    octets = np.ascontiguousarray(words[of_row, word]).view(np.uint8).reshape(-1, 4)
+    place, bit = np.nonzero(np.unpackbits(octets, axis=1, bitorder="little"))
+    rows, tokens = of_row[place], word[place] * 32 + bit
     counts = np.bincount(rows, minlength=mask.shape[0])
     ids = np.full((mask.shape[0], counts.max()), -1, dtype=np.int64)
-    ids[np.arange(ids.shape[1]) < counts[:, None]] = columns
+    ids[np.arange(ids.shape[1]) < counts[:, None]] = tokens
     return torch.from_numpy(ids).to(mask.device)
 
 

@@ -19,8 +19,9 @@ REASONS = {"schema", "limit", "dead_end", "usage"}
 
 
 def exact(text: str) -> float | Decimal:
-    """A float, or a decimal where a float would be infinite."""
-    return float(text) if math.isfinite(float(text)) else Decimal(text)
+    """A float; where that would be infinite, a decimal beyond every bound."""
+    value = float(text)
+    return value if math.isfinite(value) else Decimal("1e9999").copy_sign(Decimal(value))
 
 
 def schemas(shared: Path, count: int) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tether.decoding import reference, step
 from tether.decoding.noise import gumbel, row_state
 from tether.decoding.plan import Inputs, Plan
 
-FIELDS = ("token", "log_q", "log_p", "log_z", "entropy", "margin")
+FIELDS = ("log_q", "log_p", "log_z", "entropy")
 
 
 def pack(allowed: Tensor) -> Tensor:
@@ -85,7 +85,8 @@ class TestWorkedNumbers:
         logits = torch.tensor([[2, 1.5, 1, 0, -1]], dtype=torch.float64)
         allowed = torch.tensor([[False, False, True, True, True]])
         choice = reference.choose(*make_inputs(logits, allowed))
-        assert float(choice.log_z) == pytest.approx(-1.3623, abs=1e-4)
+        assert choice.measures is not None
+        assert float(choice.measures.log_z) == pytest.approx(-1.3623, abs=1e-4)
         assert int(choice.token) == 2
 
     def test_penalty_ignores_a_shift_of_the_logits(self) -> None:
@@ -132,10 +133,15 @@ def test_step_equals_reference(vocab: int, density: float | None) -> None:
             inputs = replace(inputs, seen=ids, penalty=torch.full((5,), 1.3))
             inputs = replace(inputs, bias_ids=ids.flip(1), bias=bias)
         want, got = reference.choose(plan, inputs), step.choose(plan, inputs)
+        brief = step.choose(replace(plan, measured=False), inputs)
+        assert brief.measures is None
+        assert got.token.tolist() == brief.token.tolist() == want.token.tolist()
+        for choice in (got, brief):
+            torch.testing.assert_close(choice.margin.double(), want.margin.double())
         for name in FIELDS:
             torch.testing.assert_close(
-                getattr(got, name).double(),
-                getattr(want, name).double(),
+                getattr(got.measures, name).double(),
+                getattr(want.measures, name).double(),
                 msg=lambda text, name=name, settings=settings: f"{name} {settings}: {text}",
             )
 
