@@ -21,7 +21,7 @@ from rows import Skipped
 from schemas import Schema
 
 if TYPE_CHECKING:
-    from outlines_core import Index  # type: ignore[import-untyped]
+    from outlines_core import Index
 
 
 def index(tokenizer: Path, end_token: str, schema: Schema, limit_s: float) -> tuple[Index, float]:
@@ -55,7 +55,7 @@ def main() -> None:
     from outlines.backends.outlines_core import OutlinesCoreBackend
     from outlines.models.transformers import TransformerTokenizer
     from outlines_core import Index
-    from outlines_core.json_schema import (  # type: ignore[import-untyped]
+    from outlines_core.json_schema import (
         build_regex_from_schema,
     )
     from transformers import AutoTokenizer

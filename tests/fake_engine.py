@@ -99,10 +99,10 @@ class FakeEngine:
 def finished(slot: _Slot, on_delta: Any) -> Iterator[Result]:
     """The deltas and the result of a row that ends."""
     if on_delta is not None:
-        for kind in ("thought", "say"):
-            for char in slot.script.get(kind, ""):
-                name = "text" if kind == "say" else "thought"
-                on_delta(Delta(slot.request.key, name, char))
+        for char in slot.script.get("thought", ""):
+            on_delta(Delta(slot.request.key, "thought", char))
+        for char in slot.script.get("say", ""):
+            on_delta(Delta(slot.request.key, "text", char))
     yield result(slot.request, slot.script)
 
 
@@ -132,5 +132,5 @@ def result(request: Request, script: dict[str, Any]) -> Result:
 def install(delay: float = 0.0) -> FakeEngine:
     """Let this process's commands run on a fake engine."""
     fake = FakeEngine(delay)
-    engine.load = lambda settings: fake  # type: ignore[assignment]
+    engine.load = lambda settings: fake
     return fake

@@ -39,7 +39,7 @@ def settings(
 
 def test_each_layer_hides_the_one_below(home: Path, user: Path) -> None:
     def holds(seed: int, place: str, flags: int | None = None, **more: Any) -> None:
-        given = {} if flags is None else {"seed": flags}
+        given: dict[str, Any] = {} if flags is None else {"seed": flags}
         found = settings(home, *more.pop("profiles", ()), **more, **given)
         assert found["seed"] == seed
         assert place in found.origins["seed"].place
@@ -185,6 +185,7 @@ def test_published_schema_agrees_with_the_settings(home: Path) -> None:
     judge = jsonschema_rs.validator_for(toml_schema())
     good = {"seed": 1, "logit_bias": {"3": 1.0}, "profiles": {"p": {"extends": "q", "top_k": 0}}}
     assert judge.is_valid(good)
+    bad: dict[str, Any]
     for bad in ({"sede": 1}, {"seed": "x"}, {"profiles": {"p": {"x": 1}}}, {"choices": []}):
         assert not judge.is_valid(bad)
     assert set(toml_schema()["properties"]) == {*KEYS, "profiles"}

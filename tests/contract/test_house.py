@@ -32,6 +32,13 @@ def test_mypy() -> None:
     run(SCRIPTS / "mypy")
 
 
+@pytest.mark.parametrize("folder", ["tests", "benchmarks", "docs"])
+def test_mypy_beside_the_package(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYPYPATH", f"src:{folder}")
+    files = sorted(str(path) for path in (ROOT / folder).rglob("*.py"))
+    run(SCRIPTS / "mypy", "--explicit-package-bases", *files)
+
+
 def test_import_rules() -> None:
     run(SCRIPTS / "lint-imports")
 

@@ -12,6 +12,7 @@ from checkpoints import save_checkpoint
 
 from tether.decoding import models
 from tether.decoding.models import checkpoint
+from tether.decoding.models.base import Model
 from tether.decoding.models.lean import LeanNetwork
 from tether.errors import ModelError
 
@@ -37,19 +38,20 @@ def test_lean_logits_equal_the_library(kind: str, tmp_path: Path) -> None:
     save_checkpoint(tmp_path, kind, tie_word_embeddings=kind == "qwen2")
     logits = []
     for backend in ("lean", "transformers"):
-        model = models.load(str(tmp_path), dtype="float32", backend=backend)  # type: ignore[arg-type]
+        model = models.load(str(tmp_path), dtype="float32", backend=backend)
         cache_window = _forward(model, [5, 6, 7, 8, 9])
         logits.append(cache_window)
     torch.testing.assert_close(logits[0], logits[1], atol=1e-4, rtol=0)
 
 
-def _forward(model: models.Model, tokens: list[int]) -> torch.Tensor:
+def _forward(model: Model, tokens: list[int]) -> torch.Tensor:
     from tether.decoding.cache import SlotCache
 
     network = model.network
     cache = SlotCache(network.num_layers, 1)
     window = cache.window(0, [len(tokens)], device=network.device, dtype=network.dtype)
-    return network.head(network.forward(torch.tensor([tokens]), cache, window))
+    logits: torch.Tensor = network.head(network.forward(torch.tensor([tokens]), cache, window))
+    return logits
 
 
 def test_auto_takes_lean_only_where_it_is_exact(copy: Path) -> None:

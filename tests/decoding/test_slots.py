@@ -80,7 +80,8 @@ def _expected(model: Any, prompt: list[int], count: int) -> list[int]:
         pad_token_id=0,
         attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
     )
-    return ids[0, len(prompt) :].tolist()
+    said: list[int] = ids[0, len(prompt) :].tolist()
+    return said
 
 
 def _step(network: Network, cache: SlotCache, first: int, pending: list[list[int]]) -> list[int]:
