@@ -195,10 +195,8 @@ class _Batch:
                     self._on_delta(delta)
 
     def _tokens(self, rows: Sequence[Row], logits: Tensor, masks: Tensor | None) -> list[int]:
-        if masks is None and len(self._refused):
-            logits[:, self._refused] = -torch.inf
         controls = self._controls(rows)
-        inputs = controls.inputs(rows, logits, masks)
+        inputs = controls.inputs(rows, self._speakable(logits, masks), masks)
         choice = step.choose(controls.plan, inputs)
         tokens: list[int] = choice.token.tolist()
         if self._settles:
@@ -225,11 +223,15 @@ class _Batch:
                 continue
             logits = _exact_logits(self._network.exact(), rows[index].context)
             mask = None if inputs.mask is None else inputs.mask[index : index + 1]
-            if mask is None and len(self._refused):
-                logits[:, self._refused] = -torch.inf
             controls = Controls.of([rows[index].request.sampling], logits.device)
-            alone = controls.inputs([rows[index]], logits, mask)
+            alone = controls.inputs([rows[index]], self._speakable(logits, mask), mask)
             tokens[index] = int(step.choose(controls.plan, alone).token)
+
+    def _speakable(self, logits: Tensor, masks: Tensor | None) -> Tensor:
+        """Logits without the ids that free text never holds; masks, where there are any, do it."""
+        if masks is not None or not len(self._refused):
+            return logits
+        return logits.index_fill(1, self._refused, -torch.inf)
 
     def _controls(self, rows: Sequence[Row]) -> Controls:
         """The rows' settings as tensors, made again only when the set of rows changes."""

@@ -43,7 +43,7 @@ def save_tokenizer(directory: Path) -> int:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
         vocab_size=320,
-        special_tokens=["<end>"],
+        special_tokens=["<end>", "<pad>"],
         show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )

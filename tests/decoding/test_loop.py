@@ -188,3 +188,15 @@ def test_deltas_add_up_to_the_text(model: Model) -> None:
             said[delta.kind] += delta.text if delta.key == key else ""
         assert said["text"] == result.text
         assert said["thought"].strip() == result.thought
+
+
+def test_free_text_holds_no_control_tokens(model: Model) -> None:
+    """However likely: alone, and beside a constrained row (where the refusal is a mask)."""
+    (pad,) = model.vocabulary.special_ids - {model.vocabulary.eos_id}
+    pushed = Sampling(logit_bias={pad: 100.0})
+    free = ask(model, "free", sampling=pushed)
+    beside = ask(model, "beside", constraint=regex("[a-z]{20}", model.vocabulary))
+    for rows in ([free], [free, beside]):
+        results = {result.key: result for result in Loop(model).run(rows)}
+        assert pad not in results["free"].tokens
+        assert results["free"].stats.output_tokens > 0 or results["free"].finish == "stop"
