@@ -62,7 +62,9 @@ def read(resolved: Resolved) -> Said:
     if key == "schema":
         return Said(Spec.from_schema_argument(value, base, **_options(resolved)))
     if key == "type":
-        return Said(Spec.from_type(value, base, **_options(resolved)))
+        from tether.grammars.python_types import from_type
+
+        return Said(from_type(value, base, **_options(resolved)))
     if key == "grammar":
         return Said(Spec.from_grammar_argument(value, base))
     return Said(Spec.from_regex(value) if key == "regex" else Spec.from_choices(value))

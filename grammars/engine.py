@@ -258,6 +258,13 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def regex_terminal(pattern: str) -> str:
+    """`pattern` as a regex literal of the Lark dialect."""
+    body = pattern.replace("\n", "\\n").replace("\r", "\\r")
+    escaped = re.sub(r"\\.|/", lambda m: "\\/" if m[0] == "/" else m[0], body)
+    return f"/{escaped}/" if escaped else '""'
+
+
 def _surrogate(text: str) -> str:
     """What is wrong with a text that is no Unicode; "" where it is."""
     try:

@@ -11,9 +11,18 @@ from dataclasses import dataclass, field
 
 from tether.grammars.engine import quoted
 from tether.grammars.findings import Finding
-from tether.grammars.graph import Choice, Graph, Node, Optional, Reference, Rule, Sequence, Text
-from tether.grammars.graph_lint import shape_findings, undefined_findings
-from tether.grammars.messages import GBNF
+from tether.grammars.lint.messages import GBNF
+from tether.grammars.lint.rule_findings import shape_findings, undefined_findings
+from tether.grammars.lint.rules import (
+    Choice,
+    Node,
+    Optional,
+    Reference,
+    Rule,
+    RuleGraph,
+    Sequence,
+    Text,
+)
 
 _SPACE = re.compile(r"(?:[ \t]|#[^\n]*)*")
 _SPACES = re.compile(r"(?:\s|#[^\n]*)*")
@@ -39,9 +48,9 @@ class Grammar:
     bodies: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
 
-    def graph(self) -> Graph:
+    def graph(self) -> RuleGraph:
         """The rules, from root."""
-        return Graph("root", self.rules)
+        return RuleGraph("root", self.rules)
 
 
 def gbnf_findings(text: str) -> list[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from tether.errors import GrammarError
@@ -12,6 +11,7 @@ from tether.grammars.engine import (
     EngineConstraint,
     plain_refusal,
     quoted,
+    regex_terminal,
     with_engine_options,
 )
 from tether.grammars.findings import Finding
@@ -27,7 +27,7 @@ def regex(pattern: str, vocab: Vocabulary) -> Constraint:
     Raises:
         GrammarError: The pattern is wrong, or not regular; with a caret and the cure.
     """
-    from tether.grammars.regex_lint import regex_findings
+    from tether.grammars.lint.regex_text import regex_findings
 
     def refuse(message: str) -> Exception:
         return _first_error(regex_findings(pattern)) or plain_refusal(message)
@@ -65,7 +65,7 @@ def lark(text: str, vocab: Vocabulary) -> Constraint:
     Raises:
         GrammarError: The grammar is refused; with line, column, caret and cure.
     """
-    from tether.grammars.lark_lint import lark_findings
+    from tether.grammars.lint.lark_text import lark_findings
 
     def refuse(message: str) -> Exception:
         return _first_error(lark_findings(text), message) or plain_refusal(message)
@@ -91,13 +91,6 @@ def gbnf(text: str, vocab: Vocabulary) -> Constraint:
     if error:
         raise error
     return EngineConstraint(with_engine_options(gbnf_to_lark(text)), vocab)
-
-
-def regex_terminal(pattern: str) -> str:
-    """`pattern` as a regex literal of the Lark dialect."""
-    body = pattern.replace("\n", "\\n").replace("\r", "\\r")
-    escaped = re.sub(r"\\.|/", lambda m: "\\/" if m[0] == "/" else m[0], body)
-    return f"/{escaped}/" if escaped else '""'
 
 
 def _first_error(findings: Sequence[Finding], message: str = "") -> GrammarError | None:

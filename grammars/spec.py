@@ -87,13 +87,6 @@ class Spec:
         return cls(kind, text, source)
 
     @classmethod
-    def from_type(cls, path: str, base_dir: Path | None = None, **options: Any) -> Spec:  # noqa: ANN401
-        """A Python type by `package:Name`; see `python_types.from_type`."""
-        from tether.grammars.python_types import from_type
-
-        return from_type(path, base_dir, **options)
-
-    @classmethod
     def from_regex(cls, pattern: str) -> Spec:
         """Texts that match `pattern` from end to end."""
         return cls("regex", pattern)
@@ -195,11 +188,11 @@ def _findings(spec: Spec) -> list[Finding]:
 
         return schema_findings(spec.text)
     if spec.kind == "regex":
-        from tether.grammars.regex_lint import regex_findings
+        from tether.grammars.lint.regex_text import regex_findings
 
         return regex_findings(spec.text)
     if spec.kind == "lark":
-        from tether.grammars.lark_lint import lark_findings
+        from tether.grammars.lint.lark_text import lark_findings
 
         return lark_findings(spec.text)
     if spec.kind == "gbnf":

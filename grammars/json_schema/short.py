@@ -21,7 +21,7 @@ from typing import Any
 from tether.errors import SchemaError
 from tether.grammars.json_schema.short_words import PLAIN_NAME, TYPES
 from tether.grammars.json_schema.to_short import to_short
-from tether.grammars.messages import SHORT
+from tether.grammars.lint.messages import SHORT
 
 __all__ = ["parse_short", "to_short"]
 

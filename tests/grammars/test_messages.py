@@ -11,9 +11,9 @@ from tether.errors import SchemaError
 from tether.grammars.findings import Finding, excerpt, place
 from tether.grammars.gbnf_reader import gbnf_findings
 from tether.grammars.json_schema.short import parse_short
-from tether.grammars.lark_lint import lark_findings
-from tether.grammars.messages import GBNF, LARK, REGEX, SHORT, Message
-from tether.grammars.regex_lint import regex_findings
+from tether.grammars.lint.lark_text import lark_findings
+from tether.grammars.lint.messages import GBNF, LARK, REGEX, SHORT, Message
+from tether.grammars.lint.regex_text import regex_findings
 
 
 def short_findings(text: str) -> list[Finding]:

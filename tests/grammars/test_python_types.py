@@ -14,7 +14,6 @@ from typing_extensions import TypedDict
 
 from tether.errors import UsageError
 from tether.grammars.python_types import from_object, from_outlines, from_type
-from tether.grammars.spec import Spec
 from tether.grammars.vocabulary import Vocabulary
 
 
@@ -89,7 +88,7 @@ def test_a_type_by_its_path(
     assert sys.path == path
     assert spec.source == "shop_types:Invoice"
     assert spec.compile(byte_vocab).validate('{"number":3}') is None
-    assert Spec.from_type("shop_types:Invoice.Line").schema["required"] == ["n"]  # type: ignore[index,call-overload]
+    assert from_type("shop_types:Invoice.Line").schema["required"] == ["n"]  # type: ignore[index,call-overload]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Graph:
+class RuleGraph:
     """All rules of a grammar, from `start`."""
 
     start: str

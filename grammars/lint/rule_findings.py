@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 
 from tether.grammars.findings import Finding
-from tether.grammars.graph import Graph
-from tether.grammars.messages import Message
+from tether.grammars.lint.messages import Message
+from tether.grammars.lint.rules import RuleGraph
 
 
 def undefined_findings(
-    graph: Graph, source: str, table: Mapping[str, Message], kind: Callable[[str], str]
+    graph: RuleGraph, source: str, table: Mapping[str, Message], kind: Callable[[str], str]
 ) -> Iterator[Finding]:
     """Names that are used and not defined, each with the nearest name that is."""
     for reference in graph.undefined():
@@ -22,7 +22,7 @@ def undefined_findings(
 
 
 def shape_findings(
-    graph: Graph, source: str, table: Mapping[str, Message], kind: Callable[[str], str]
+    graph: RuleGraph, source: str, table: Mapping[str, Message], kind: Callable[[str], str]
 ) -> Iterator[Finding]:
     """What a grammar without undefined names may still have wrong."""
     endless = {rule.name: rule for rule in graph.endless()}
@@ -41,7 +41,7 @@ def shape_findings(
             yield table["left_recursion"].at(source, rule.offset, name=rule.name)
 
 
-def _culprit(graph: Graph, endless: Mapping[str, object]) -> str:
+def _culprit(graph: RuleGraph, endless: Mapping[str, object]) -> str:
     """The endless rule nearest to the start, or the start itself."""
     body = graph.rules[graph.start].body
     return next((r.name for r in graph.references(body) if r.name in endless), graph.start)

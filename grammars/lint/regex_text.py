@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tether.grammars.findings import Finding
-from tether.grammars.messages import REGEX
+from tether.grammars.lint.messages import REGEX
 
 _REGEX_REASONS = (
     ("look-around", "look_around"),
@@ -24,8 +24,7 @@ _REGEX_REASONS = (
 
 def regex_findings(pattern: str) -> list[Finding]:
     """What llguidance refuses in a regex, at its place, with the cure."""
-    from tether.grammars.engine import ENGINE_OPTIONS, engine_message
-    from tether.grammars.languages import regex_terminal
+    from tether.grammars.engine import ENGINE_OPTIONS, engine_message, regex_terminal
 
     if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
         return [REGEX["trailing_backslash"].at(pattern, len(pattern) - 1)]

@@ -14,9 +14,18 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from tether.grammars.findings import Finding
-from tether.grammars.graph import Choice, Graph, Node, Optional, Reference, Rule, Sequence, Text
-from tether.grammars.graph_lint import shape_findings, undefined_findings
-from tether.grammars.messages import LARK
+from tether.grammars.lint.messages import LARK
+from tether.grammars.lint.rule_findings import shape_findings, undefined_findings
+from tether.grammars.lint.rules import (
+    Choice,
+    Node,
+    Optional,
+    Reference,
+    Rule,
+    RuleGraph,
+    Sequence,
+    Text,
+)
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
@@ -90,7 +99,7 @@ def _lark_remarks(text: str) -> Iterator[Finding]:
 def _parser() -> Lark:
     from lark import Lark
 
-    grammar = resources.files("tether.grammars").joinpath("dialect.lark").read_text("utf-8")
+    grammar = resources.files("tether.grammars.lint").joinpath("dialect.lark").read_text("utf-8")
     return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
 
 
@@ -149,7 +158,7 @@ def _expected(error: Any) -> str:  # noqa: ANN401
     return ", ".join(words) or "nothing more"
 
 
-def _graph(tree: Tree[Token]) -> Graph:
+def _graph(tree: Tree[Token]) -> RuleGraph:
     rules: dict[str, Rule] = {}
     for token, body in _definitions(tree):
         name = _name(token)
@@ -165,7 +174,7 @@ def _graph(tree: Tree[Token]) -> Graph:
         for node in tree.find_data("ignore")
         for token in node.scan_values(lambda t: getattr(t, "type", "") in ("RULE", "TOKEN"))
     }
-    return Graph("start", rules, frozenset(ignored | imported))
+    return RuleGraph("start", rules, frozenset(ignored | imported))
 
 
 def _definitions(tree: Tree[Token]) -> Iterator[tuple[Token, Tree[Token]]]:
@@ -215,7 +224,7 @@ def _duplicates(text: str, tree: Tree[Token]) -> Iterator[Finding]:
         first.setdefault(name, token.line or 1)
 
 
-def _terminals(text: str, tree: Tree[Token], graph: Graph) -> Iterator[Finding]:
+def _terminals(text: str, tree: Tree[Token], graph: RuleGraph) -> Iterator[Finding]:
     """Terminals that are no regexes, and regex operators in rules."""
     for token, body in _definitions(tree):
         name, at = _name(token), token.start_pos or 0

@@ -1,0 +1,1 @@
+"""What `tether check` says of grammar texts: findings with place, sentence and cure."""
