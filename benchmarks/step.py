@@ -2,7 +2,7 @@
 
 The chain: a boolean mask fills refused logits, then TemperatureLogitsWarper, TopKLogitsWarper,
 TopPLogitsWarper, softmax and multinomial (sampled), or arg max (greedy). It gets its mask unpacked;
-the step unpacks its bits itself, and also yields log-probabilities, entropy and margin, which the
+the step unpacks its bits itself, and also yields the margin, which the
 chain does not compute. Inputs and settings come from tests/decoding/test_step.py, so speed is
 measured on what truth is tested on. Before timing, both must choose the same greedy token.
 """
@@ -10,6 +10,7 @@ measured on what truth is tested on. Before timing, both must choose the same gr
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from rows import Rows, from_tests, options, say
@@ -87,6 +88,7 @@ def make(
     if allowed is not None:
         allowed[:, 7] = True  # a mask is never empty
     plan, inputs = _TESTS.make_inputs(logits, allowed, **settings)
+    plan = replace(plan, measured=False)  # as the loop asks for it, and as the chain gives it
     fields = {name: getattr(inputs, name) for name in Inputs.__slots__}
     moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in fields.items()}
     return plan, Inputs(**moved), None if allowed is None else allowed.to(device)

@@ -51,6 +51,12 @@ class Command:
         return self.text.split("\n", 1)[0]
 
 
+def root_help() -> str:
+    """What `tether --help` writes into a pipe, 80 columns less Typer's margin of two."""
+    root = app.build()
+    return typer.Context(root, info_name="tether", terminal_width=78).get_help() + "\n"
+
+
 def commands() -> Iterator[Command]:
     """Every command, groups before their members."""
     root = app.build()

@@ -14,7 +14,7 @@ from pathlib import Path
 from tether.cli.config.meanings import GROUPS, flag
 from tether.cli.config.settings_model import ROW_KEYS, Settings, field_name
 from tether.cli.config.toml_schema import toml_schema
-from tether.cli.describe import EXIT_CODES, Command, commands, errors
+from tether.cli.describe import EXIT_CODES, Command, commands, errors, root_help
 from tether.cli.output_model import output_schema
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -30,6 +30,7 @@ def pages() -> dict[str, str]:
         "errors.md": NOTE + "\n".join(_errors()),
         "output.schema.json": _json(output_schema()),
         "tether.toml.schema.json": _json(toml_schema()),
+        "../../cli/help.txt": root_help(),
     }
 
 

@@ -1,6 +1,6 @@
 """`python -m tether` is the `tether` script."""
 
-from tether.cli.app import main
+from tether.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -164,9 +164,7 @@ def loaded_after(tmp_path: Path, *args: str, **env: str) -> set[str]:
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     for args in (["--help"], ["--version"]):
-        loaded = loaded_after(tmp_path, *args)
-        assert "typer" in loaded
-        assert loaded.isdisjoint(CHEAP), args
+        assert loaded_after(tmp_path, *args).isdisjoint(CHEAP), args
     # Behind a command Typer itself needs pydantic, to read its own --install-completion.
     assert loaded_after(tmp_path, "json", "--help").isdisjoint({*CHEAP} - {"pydantic", "numpy"})
 
@@ -193,7 +191,7 @@ def test_completion_loads_no_model(tmp_path: Path) -> None:
 
 
 def test_help_costs_little(tmp_path: Path) -> None:
-    """At most 150 ms of CPU; where the machine is busy, at most 1.4 x `import typer` (70 ms)."""
+    """At most 150 ms of CPU (user and system); the best of three, as other work counts too."""
 
     def cost(*args: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -204,8 +202,18 @@ def test_help_costs_little(tmp_path: Path) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    pairs = [(cost("-m", "tether", "--help"), cost("-c", "import typer")) for _ in range(5)]
-    assert min(ours for ours, _ in pairs) < max(0.150, 1.4 * min(typers for _, typers in pairs))
+    assert min(cost("-m", "tether", "--help") for _ in range(3)) < 0.150
+
+
+def test_ready_help_is_the_programs_own(tmp_path: Path) -> None:
+    """Into a pipe comes help.txt; a width that was asked for goes through Typer: same words."""
+    command = [sys.executable, "-m", "tether", "--help"]
+    texts = [
+        subprocess.run(command, env=environment(tmp_path, **more), capture_output=True, check=True)
+        for more in ({}, {"COLUMNS": "80"})
+    ]
+    assert texts[0].stdout == texts[1].stdout
+    assert b"tether json" in texts[0].stdout
 
 
 def batch_input(tmp_path: Path, num_rows: int) -> bytes:

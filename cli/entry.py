@@ -1,0 +1,36 @@
+"""Where the `tether` script begins: `--help` into a pipe without Typer, all else through `app.py`.
+
+Importing Typer is most of what `tether --help` costs, and completion scripts and editors ask for it
+often. So its text lies ready in help.txt, which docs/generate.py writes and a test keeps fresh.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    if sys.argv[1:] in ([], ["--help"]) and _is_plain() and _print_help():
+        return
+    from tether.cli.app import main as run
+
+    run()
+
+
+def _is_plain() -> bool:
+    """Whether the help is for a pipe of the usual width, where it is always the same text."""
+    asked = ("COLUMNS", "TERMINAL_WIDTH", "FORCE_COLOR", "_TETHER_COMPLETE")
+    return not any(map(os.environ.get, asked)) and not (sys.stdout and sys.stdout.isatty())
+
+
+def _print_help() -> bool:
+    """Write help.txt to stdout; False leaves it, and what went wrong, to the whole program."""
+    try:
+        with open(os.path.join(os.path.dirname(__file__), "help.txt"), "rb") as file:
+            sys.stdout.buffer.write(file.read())
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        return False
+    return True
