@@ -151,9 +151,11 @@ def refusal(constraint: Constraint | None, text: str) -> TetherError | None:
     complaint = None if constraint is None else constraint.validate(text)
     if complaint is None:
         return None
-    return InternalError(
-        f"The output does not satisfy its constraint: {complaint}",
-        hint="This is a bug of tether; the output was withheld. Please report it.",
+    # Some rules no mask holds token by token (keys that must differ): the judge sees them here.
+    return DeadEnd(
+        f"The finished text was refused: {complaint}",
+        partial=text,
+        hint="The output was withheld. Try another --seed or a temperature above 0.",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def test_every_printed_output_is_valid(
     tether: Tether, shared: Path, tmp_path: Path, *, whole: bool
 ) -> None:
     cases = schemas(shared, 200 if whole else 40)
-    save_checkpoint(tmp_path, "llama", max_position_embeddings=1200)
+    save_checkpoint(tmp_path, "llama", max_position_embeddings=16_384)
     rows = [
         {"id": case["name"], "prompt": "x", "schema": case["schema"], "seed": number,
          "temperature": 1.0}
@@ -49,11 +48,11 @@ def test_every_printed_output_is_valid(
     assert ran.code in (0, 6), ran.err
 
     judges = {case["name"]: case["schema"] for case in cases}
-    good = [json.loads(line, parse_float=exact) for line in out.read_text().splitlines()]
-    bad = [json.loads(line) for line in errors.read_text().splitlines()]
+    good = [json.loads(line, parse_float=exact) for line in out.read_text().rstrip("\n").split("\n")]
+    bad = [json.loads(line) for line in errors.read_text().rstrip("\n").split("\n")]
     for row in good:
         judge = jsonschema_rs.validator_for(judges[row["id"]], validate_formats=True)
         assert judge.is_valid(row["output"]), (row["id"], row["output"])
-    assert {row["reason"] for row in bad} <= REASONS, Counter(row["reason"] for row in bad)
+    assert [row for row in bad if row["reason"] not in REASONS] == []
     assert {row["id"] for row in good} | {row["id"] for row in bad} == judges.keys()
     assert len(good) >= len(cases) // 10
