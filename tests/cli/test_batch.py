@@ -70,7 +70,7 @@ def test_failures_do_not_stop_the_batch(tether: Tether, fake: FakeEngine, home: 
     found = {error["index"]: error["reason"] for error in errors}
     assert found == {
         1: "usage", 2: "usage", 3: "schema", 4: "limit", 5: "usage", 6: "usage", 7: "usage",
-        8: "internal",
+        8: "dead_end",
     }  # fmt: skip
     assert errors[1]["hint"] == "Did you mean `schema`?"
     assert errors[3]["id"] == "long"

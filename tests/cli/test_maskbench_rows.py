@@ -30,6 +30,11 @@ def schemas(shared: Path, count: int) -> list[dict[str, Any]]:
     return cases[:: len(cases) // count][:count]
 
 
+def lines(path: Path) -> list[str]:
+    """Lines as JSON Lines has them: a string may hold what `splitlines` takes for a line's end."""
+    return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+
+
 @pytest.mark.shared
 def test_every_printed_output_is_valid(
     tether: Tether, shared: Path, tmp_path: Path, *, whole: bool
@@ -48,8 +53,8 @@ def test_every_printed_output_is_valid(
     assert ran.code in (0, 6), ran.err
 
     judges = {case["name"]: case["schema"] for case in cases}
-    good = [json.loads(line, parse_float=exact) for line in out.read_text().rstrip("\n").split("\n")]
-    bad = [json.loads(line) for line in errors.read_text().rstrip("\n").split("\n")]
+    good = [json.loads(line, parse_float=exact) for line in lines(out)]
+    bad = [json.loads(line) for line in lines(errors)]
     for row in good:
         judge = jsonschema_rs.validator_for(judges[row["id"]], validate_formats=True)
         assert judge.is_valid(row["output"]), (row["id"], row["output"])

@@ -146,8 +146,8 @@ def test_dead_end(tether: Tether, fake: FakeEngine) -> None:
 
 def test_output_that_its_constraint_refuses_is_withheld(tether: Tether, fake: FakeEngine) -> None:
     ran = tether("json", say('"INVALID"'), "-s", "{}")
-    assert (ran.code, ran.out) == (1, "")
-    assert "This is a bug" in ran.err
+    assert (ran.code, ran.out) == (4, "")
+    assert "withheld" in ran.err
 
 
 def test_thought_goes_to_stderr(tether: Tether, fake: FakeEngine) -> None:

@@ -54,7 +54,7 @@ def say(text: str, **script: Any) -> str:
     ("args", "code"),
     [
         (["text", "hi"], 0),
-        (["text", "INVALID", "--regex", ".*"], 1),
+        (["text", "INVALID", "--regex", ".*"], 4),
         (["text", "hi", "--no-such-flag"], 2),
         (["nonsense"], 2),
         (["text"], 2),
