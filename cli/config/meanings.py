@@ -17,7 +17,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "grammar": "A `.lark` or `.gbnf` file.",
         "order": "Order of the properties of a JSON object.",
         "whitespace": "Whether white space between JSON tokens is fixed or free.",
-        "bound": "Bound strings and numbers to which the schema sets no length.",
+        "bound": "Bound strings and arrays to which the schema sets no length.",
         "stop": "Texts that end free text where they appear.",
     },
     "prompt": {
