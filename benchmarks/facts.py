@@ -10,7 +10,10 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_PACKAGES = ("torch", "transformers", "llguidance", "outlines", "xgrammar")
+_PACKAGES = (
+    *("torch", "transformers", "jsonschema-rs", "llguidance"),
+    *("outlines", "outlines-core", "xgrammar"),
+)
 
 
 @cache

@@ -56,8 +56,8 @@ def options(description: str | None) -> Options:
 class Rows:
     """The rows of one benchmark: appended to its file one by one, so that none is lost."""
 
-    def __init__(self, name: str, *, quick: bool) -> None:
-        self.path = RESULTS / f"{name}.jsonl"
+    def __init__(self, name: str, *, quick: bool, path: Path | None = None) -> None:
+        self.path = path or RESULTS / f"{name}.jsonl"
         self._name, self._quick = name, quick
 
     def add(

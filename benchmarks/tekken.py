@@ -11,8 +11,10 @@ import getpass
 import json
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from rows import Skipped
 
@@ -41,6 +43,18 @@ def numbers() -> Vocabulary:
     return Vocabulary.from_tokens([i.to_bytes(3, "big") for i in range(SIZE)], eos_id=2)
 
 
+def vocabulary() -> Vocabulary:
+    """The bare tokens, text cut by the longest match: no tokenizer library is needed.
+
+    Raises:
+        Skipped: mistral-common is not installed.
+    """
+    special, texts = _tokens()
+    return Vocabulary.from_tokens(
+        [*(name.encode() for name in special), *texts], special.index(END), range(len(special))
+    )
+
+
 def write_tokenizer(folder: Path) -> None:
     """Write tokenizer.json and tokenizer_config.json with `SIZE` tokens into `folder`.
 
@@ -49,17 +63,14 @@ def write_tokenizer(folder: Path) -> None:
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    data = json.loads(_data_file().read_text(encoding="utf-8"))
-    num_special: int = data["config"]["default_num_special_tokens"]
-    texts = [base64.b64decode(e["token_bytes"]) for e in data["vocab"][: SIZE - num_special]]
+    special, texts = _tokens()
     ranks = {text: rank for rank, text in enumerate(texts)}
-    special = [*_SPECIAL, *(f"<SPECIAL_{i}>" for i in range(len(_SPECIAL), num_special))]
     entries = {name: index for index, name in enumerate(special)}
-    entries |= {_name(text): rank + num_special for text, rank in ranks.items()}
+    entries |= {_name(text): rank + len(special) for text, rank in ranks.items()}
     tokenizer = Tokenizer(models.BPE(entries, list(_merges(ranks)), ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(data["config"]["pattern"]), "isolated"),
+            pre_tokenizers.Split(Regex(_data()["config"]["pattern"]), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -73,6 +84,15 @@ def write_tokenizer(folder: Path) -> None:
         "padding_side": "left",
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _tokens() -> tuple[list[str], list[bytes]]:
+    """The names of the special tokens, and the bytes of the others, `SIZE` in all."""
+    data = _data()
+    num_special: int = data["config"]["default_num_special_tokens"]
+    special = [*_SPECIAL, *(f"<SPECIAL_{i}>" for i in range(len(_SPECIAL), num_special))]
+    entries = data["vocab"][: SIZE - num_special]
+    return special, [base64.b64decode(entry["token_bytes"]) for entry in entries]
 
 
 def _merges(ranks: dict[bytes, int]) -> Iterator[tuple[str, str]]:
@@ -96,6 +116,12 @@ def _alphabet() -> dict[int, str]:
 
 
 _ALPHABET = _alphabet()
+
+
+@cache
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(_data_file().read_text(encoding="utf-8"))
+    return data
 
 
 def _data_file() -> Path:
