@@ -1,33 +1,79 @@
-"""The exact judge of JSON output: jsonschema-rs, formats asserted, duplicate keys refused."""
+"""The exact judge of JSON output: jsonschema-rs, formats asserted, duplicate keys refused.
+
+Two repairs make its verdict that of the newest reading: formats that are newer than the schema's
+draft are judged (`formats.py`), and patterns of other regex dialects are understood
+(`patterns.py`).
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from tether.errors import SchemaError
+from tether.grammars.json_schema.formats import late_formats
+from tether.grammars.json_schema.schema_errors import pointer, schema_error, shortened
 from tether.grammars.json_schema.source import DuplicateKey, parse_strictly
-from tether.grammars.json_schema.walk import subschemas
 from tether.types import Json
 
 if TYPE_CHECKING:
     import jsonschema_rs
 
+Retriever = Callable[[str], Any]
+"""Gives the JSON document at a URI that a schema refers to."""
 
 _HUGE = Decimal("1e9999")
+_LARGE_REGEX = 1 << 27
+"""Bytes that a compiled pattern may take where the library's own limit is too small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a value.
+
+    Attributes:
+        path: Keys and indices that lead to the refused part of the value.
+        keyword: The keyword of the schema that refuses it.
+        schema_path: Keys and indices that lead to that keyword.
+        message: A sentence without its stop.
+    """
+
+    path: tuple[str | int, ...]
+    keyword: str
+    schema_path: tuple[str | int, ...]
+    message: str
 
 
 class Oracle:
     """Says whether a text is JSON that the user's own schema accepts.
 
+    Args:
+        schema: An object or a boolean.
+        draft: 4, 6, 7, 19 (2019-09) or 20 (2020-12); None reads it from `$schema`.
+        formats: "annotate" lets every string have any format.
+        retriever: Gives the documents behind remote references; None refuses them.
+
+    Attributes:
+        schema: The schema as it is judged: foreign patterns are in the strict dialect.
+
     Raises:
         SchemaError: The schema breaks its own draft's rules; with the JSON Pointer of the cause.
     """
 
-    def __init__(self, schema: Json) -> None:
-        self._validator = _validator(schema)
+    def __init__(
+        self,
+        schema: Json,
+        *,
+        draft: int | None = None,
+        formats: Literal["assert", "annotate"] = "assert",
+        retriever: Retriever | None = None,
+    ) -> None:
+        options: dict[str, Any] = {"validate_formats": formats == "assert"}
+        options |= {"retriever": retriever} if retriever else {"offline": True}
+        self.schema, self._validator = _built(schema, draft, options)
 
     def complaint(self, text: str) -> str | None:
         """Why `text` is refused, as a sentence with the JSON Pointer of the value, or None."""
@@ -41,68 +87,81 @@ class Oracle:
 
     def complaint_about(self, value: Json) -> str | None:
         """The same for a value that is already read."""
-        error = next(iter(self._validator.iter_errors(value)), None)
-        if error is None:
+        fault = next(self.faults(value), None)
+        if fault is None:
             return None
-        where = pointer(error.instance_path) or "the whole text"
-        return f"At {where}: {error.message}."
+        return f"At {pointer(fault.path) or 'the whole text'}: {shortened(fault.message)}."
+
+    def faults(self, value: Json) -> Iterator[Fault]:
+        """Everything that is wrong with `value`, which may be a part of a text still growing."""
+        try:
+            if self._validator.is_valid(value):  # a seventh of the time of iter_errors
+                return
+            for error in self._validator.iter_errors(value):
+                path, at = tuple(error.instance_path), tuple(error.schema_path)
+                yield Fault(path, error.kind.name, at, error.message)
+        except UnicodeEncodeError:
+            yield Fault((), "type", (), "half of a surrogate pair is no character")
+        except ValueError as error:
+            yield Fault((), "type", (), f"the value cannot be judged: {error}")
 
 
 def _number(text: str) -> float | Decimal:
-    """A float, or the exact number where a float would be infinite."""
+    """A float where it says the same as `text`, else the exact number."""
     value = float(text)
-    if isfinite(value):
+    if isfinite(value) and len(text) < 18:
         return value
     try:
-        return Decimal(text)
+        exact = Decimal(text)
     except InvalidOperation:  # an exponent of 19 digits: beyond every bound a schema can name
-        return _HUGE if value > 0 else -_HUGE
+        return 0.0 if value == 0 else _HUGE if value > 0 else -_HUGE
+    return value if isfinite(value) and Decimal(repr(value)) == exact else exact
 
 
-def pointer(path: list[str | int]) -> str:
-    """JSON Pointer (RFC 6901) of a path of keys and indices."""
-    return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in path)
-
-
-def _reference_error(schema: Json, message: str) -> SchemaError:
-    """A reference that leads nowhere; the library names it, but not its place."""
-    if "meta-schema" in message:
-        return SchemaError(
-            f"The schema's $schema is not known: {message}.",
-            hint="Use a draft's own URI, such as https://json-schema.org/draft/2020-12/schema.",
-            pointer="/$schema",
-        )
-    named = re.search(r"'([^']+)'", message)
-    target = named[1] if named else ""
-    places = (
-        where
-        for where, part in subschemas(schema)
-        if isinstance(part.get("$ref"), str) and part["$ref"].endswith(target)
-    )
-    where = next(places, "")
-    return SchemaError(
-        f"The $ref at {where or 'the root'} cannot be resolved: {message}.",
-        hint="Put the referenced schema into $defs: nothing is fetched from the network.",
-        pointer=where,
-    )
-
-
-def _validator(schema: Json) -> jsonschema_rs.Validator:
+def _built(
+    schema: Json, draft: int | None, options: dict[str, Any]
+) -> tuple[Json, jsonschema_rs.Validator]:
+    """The schema and its validator; repaired where it is refused for its patterns."""
     import jsonschema_rs
 
-    options: dict[str, Any] = {"validate_formats": True, "offline": True}
     try:
-        return jsonschema_rs.validator_for(schema, **options)  # type: ignore[arg-type]
+        return schema, _validator(schema, draft, options)
     except jsonschema_rs.ValidationError as error:
         if error.kind.name == "$ref":
-            raise _reference_error(schema, error.message) from error
-        raise SchemaError(
-            f"The schema breaks the rules of JSON Schema at "
-            f"{pointer(error.instance_path) or 'its root'}: {error.message}.",
-            hint="Correct that keyword's value.",
-            pointer=pointer(error.instance_path),
-        ) from error
-    except jsonschema_rs.ReferencingError as error:
-        raise _reference_error(schema, str(error)) from error
-    except ValueError as error:
-        raise SchemaError(f"The schema cannot be judged: {error}.") from error
+            raise schema_error(schema, error) from error
+    except (jsonschema_rs.ReferencingError, ValueError) as error:
+        raise schema_error(schema, error) from error
+    from tether.grammars.json_schema.patterns import PYTHON_PATTERN, PythonPattern, repaired
+
+    large = jsonschema_rs.FancyRegexOptions(size_limit=_LARGE_REGEX)
+    options |= {"keywords": {PYTHON_PATTERN: PythonPattern}, "pattern_options": large}
+    schema = repaired(schema)
+    try:
+        return schema, _validator(schema, draft, options)
+    except (jsonschema_rs.ReferencingError, ValueError) as error:
+        raise schema_error(schema, error) from error
+
+
+def _validator(schema: Json, draft: int | None, options: dict[str, Any]) -> Any:  # noqa: ANN401
+    import jsonschema_rs
+
+    if draft is None:
+        build: Any = jsonschema_rs.validator_for
+        draft = _drafts()[jsonschema_rs.validator_cls_for(schema)]  # type: ignore[arg-type]
+    else:
+        build = next(each for each, number in _drafts().items() if number == draft)
+    return build(schema, formats=late_formats(draft), **options)
+
+
+@cache
+def _drafts() -> dict[type[jsonschema_rs.Validator], int]:
+    """The validator of each draft with the library's number of it."""
+    import jsonschema_rs
+
+    return {
+        jsonschema_rs.Draft4Validator: 4,
+        jsonschema_rs.Draft6Validator: 6,
+        jsonschema_rs.Draft7Validator: 7,
+        jsonschema_rs.Draft201909Validator: 19,
+        jsonschema_rs.Draft202012Validator: 20,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 
 def _words(text: str) -> frozenset[str]:
@@ -50,20 +51,55 @@ KEYWORDS = (
 
 
 def subschemas(schema: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401
-    """(pointer, object) of `schema` and everything below it, in document order."""
-    if not isinstance(schema, dict):
-        return
-    yield pointer, schema
-    for keyword, value in schema.items():
+    """(pointer, object) of `schema` and everything below it, in document order.
+
+    What a local `$ref` leads to comes last where no keyword leads there, as in OpenAPI's
+    `components`.
+    """
+    seen: set[str] = set()
+    wanted: list[str] = []
+    todo = [(pointer, schema)]
+    while todo:
+        here, part = todo.pop()
+        if isinstance(part, dict):
+            seen.add(here)
+            wanted += local_reference(part)
+            children = list(_children(here, part))  # a caller may change `part`
+            yield here, part
+            todo += reversed(children)
+        if not todo:
+            todo = [(p, resolve(schema, p)) for p in dict.fromkeys(wanted) if p not in seen]
+            wanted = []
+
+
+def _children(pointer: str, part: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for keyword, value in part.items():
         here = f"{pointer}/{escape(keyword)}"
         if keyword in ONE and isinstance(value, dict):
-            yield from subschemas(value, here)
+            yield here, value
         elif keyword in MANY and isinstance(value, list):
-            for index, part in enumerate(value):
-                yield from subschemas(part, f"{here}/{index}")
+            yield from ((f"{here}/{index}", each) for index, each in enumerate(value))
         elif keyword in NAMED and isinstance(value, dict):
-            for name, part in value.items():
-                yield from subschemas(part, f"{here}/{escape(name)}")
+            yield from ((f"{here}/{escape(name)}", each) for name, each in value.items())
+
+
+def local_reference(part: dict[str, Any]) -> list[str]:
+    """The JSON Pointer that a `$ref` beside the root's own names, in a list; else nothing."""
+    target = part.get("$ref")
+    return [unquote(target[1:])] if isinstance(target, str) and target.startswith("#/") else []
+
+
+def resolve(schema: Any, pointer: str) -> Any:  # noqa: ANN401
+    """The value at a JSON Pointer, or None where there is none."""
+    value = schema
+    for name in pointer.split("/")[1:]:
+        key = name.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(key)
+        else:
+            inside = isinstance(value, list) and key.isdigit() and int(key) < len(value)
+            value = value[int(key)] if inside else None
+    return value
 
 
 def escape(key: str) -> str:

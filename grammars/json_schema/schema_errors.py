@@ -1,0 +1,108 @@
+"""What jsonschema-rs says against a schema, as an error with the place and the cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urldefrag, urlsplit
+
+from tether.errors import SchemaError
+from tether.grammars.json_schema.walk import subschemas
+from tether.types import Json
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_MOST, _HALF = 320, 150
+_DEFS = "Put the referenced schema into $defs"
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """JSON Pointer (RFC 6901) of a path of keys and indices."""
+    return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in path)
+
+
+def schema_error(schema: Json, error: Exception) -> SchemaError:
+    """The library's error about `schema` in our words."""
+    import jsonschema_rs
+
+    if isinstance(error, jsonschema_rs.ReferencingError):
+        return _reference_error(schema, str(error))
+    if not isinstance(error, jsonschema_rs.ValidationError):
+        return SchemaError(f"The schema cannot be judged: {error}.", hint="Make it less deep.")
+    if error.kind.name == "$ref":
+        return _reference_error(schema, error.message)
+    cause = max(_causes(error), key=lambda each: len(each.instance_path))
+    where = pointer(cause.instance_path)
+    return SchemaError(
+        f"The schema breaks the rules of JSON Schema at {where or 'its root'}: "
+        f"{shortened(cause.message)}.",
+        hint="Correct that keyword's value.",
+        pointer=where,
+    )
+
+
+def shortened(message: str) -> str:
+    """A message of the library, which quotes whole values, at a length for people."""
+    return message if len(message) <= _MOST else f"{message[:_HALF]} ... {message[-_HALF:]}"
+
+
+def _causes(error: jsonschema_rs.ValidationError) -> Iterator[jsonschema_rs.ValidationError]:
+    """The error and, below a choice, what each branch says."""
+    yield error
+    for branch in getattr(error.kind, "context", ()):
+        for each in branch:
+            yield from _causes(each)
+
+
+def _reference_error(schema: Json, message: str) -> SchemaError:
+    """A reference that leads nowhere; the library names it, but not its place."""
+    if "meta-schema" in message:
+        return SchemaError(
+            f"The schema's $schema is not known: {message}.",
+            hint="Use a draft's own URI, such as https://json-schema.org/draft/2020-12/schema.",
+            pointer="/$schema",
+        )
+    named = re.search(r"'([^']+)'", message)
+    target = named[1] if named else ""
+    where = next((p for p, name in references(schema) if _leads_to(name, target)), "")
+    place = f"The $ref at {where or 'the root'}"
+    if not message.startswith("Resource "):
+        return SchemaError(
+            f"{place} cannot be resolved: {message}.", hint=f"{_DEFS}.", pointer=where
+        )
+    if "Retrieval is disabled" not in message:
+        reason = message.partition("retrieving it failed: ")[2] or message
+        return SchemaError(
+            f"{place} leads to {target}, which cannot be had: {reason}.",
+            hint=f"{_DEFS}.",
+            pointer=where,
+        )
+    return refused_reference(place, target, where)
+
+
+def refused_reference(place: str, target: str, where: str) -> SchemaError:
+    """A remote reference where nothing may be fetched."""
+    fetchable = urlsplit(target).scheme == "https"
+    return SchemaError(
+        f"{place} is remote ({target}); nothing is fetched from the network.",
+        hint=f"{_DEFS}, or let it be fetched with --allow-remote."
+        if fetchable
+        else f"{_DEFS}: only https could ever be fetched.",
+        pointer=where,
+    )
+
+
+def references(schema: Json) -> Iterator[tuple[str, str]]:
+    """(pointer of the sub-schema, target) of every reference in `schema`."""
+    for where, part in subschemas(schema):
+        for keyword in REFERENCES:
+            if isinstance(part.get(keyword), str):
+                yield where, part[keyword]
+
+
+def _leads_to(name: str, target: str) -> bool:
+    document, fragment = urldefrag(name)
+    return target in (name, document, fragment) or bool(document and target.endswith(document))
