@@ -20,13 +20,14 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("model", "device", "schema", "type", "regex", "grammar", "system"), str),
     **dict.fromkeys(("template", "field"), str),
     **dict.fromkeys(("choices", "stop", "evidence", "logit_bias"), list[str]),
-    **dict.fromkeys(("compile", "bound", "raw_prompt", "think", "pretty", "raw"), bool),
+    **dict.fromkeys(("compile", "bound", "allow_remote", "raw_prompt", "think", "pretty", "raw"), bool),
     **dict.fromkeys(("envelope", "partial", "stats", "unordered"), bool),
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots"), int),
     **dict.fromkeys(("temperature", "top_p", "min_p", "repetition_penalty"), float),
     "dtype": Literal["auto", "float32", "bfloat16", "float16", "float64"],
     "order": Literal["declared", "any"],
     "whitespace": Literal["compact", "flexible"],
+    "formats": Literal["assert", "annotate"],
     "sampling_order": Literal["hf", "llamacpp"],
     "format": Literal["json", "jsonl", "csv", "tsv"],
     "stream": Literal["text", "events"],
@@ -53,7 +54,7 @@ _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` set
 MODEL = tuple(GROUPS["model"])
 SAMPLING = tuple(GROUPS["how it is said"])
 PROMPT = tuple(GROUPS["prompt"])
-JSON = ("schema", "type", "order", "whitespace", "bound")
+JSON = ("schema", "type", "order", "whitespace", "bound", "formats", "allow_remote")
 TEXT = ("regex", "choices", "grammar", "stop")
 OUTPUT = tuple(GROUPS["output"])
 BATCH = tuple(GROUPS["batch"])

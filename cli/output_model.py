@@ -30,6 +30,7 @@ class Stats(Shape):
     forced_tokens: int
     thought_tokens: int
     forwards: int
+    taken_back_tokens: int = Field(description="Refused by the exact judge, or out of time.")
     first_token_s: float
     total_s: float
 

@@ -39,6 +39,7 @@ class Said:
             "order": spec.order,
             "whitespace": spec.whitespace,
             "bound": repr(spec.bounds),
+            "formats": spec.formats,
         }
 
     def fields(self, *, short: bool) -> str:
@@ -88,6 +89,7 @@ def _options(resolved: Resolved) -> dict[str, Any]:
         "order": resolved["order"],
         "whitespace": resolved["whitespace"],
         "bounds": Bounds() if resolved["bound"] else None,
+        "formats": resolved["formats"],
     }
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
 
 THINK_END = "</think>"
-_NO_STATS = RowStats(0, 0, 0, 0, 0, 0.0, 0.0)
+_NO_STATS = RowStats(0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,8 @@ class _Batch:
 
     def turn(self) -> None:
         """One forward over all rows' pending tokens and one step."""
+        for slot, row in enumerate(self.rows):  # what a row took back
+            self._cache.rollback(slot, self._cache.lengths[slot] - row.num_seen)
         masks = self._start_masks(self.rows)
         hidden = self._forward(0, self.rows, [row.pending for row in self.rows])
         self._choose(self.rows, hidden, masks)

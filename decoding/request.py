@@ -69,6 +69,7 @@ class RowStats:
     forced_tokens: int
     thought_tokens: int
     forwards: int
+    taken_back_tokens: int
     first_token_s: float
     total_s: float
 

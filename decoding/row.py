@@ -37,7 +37,8 @@ class Row:
         self._text = bytearray()
         self._thinking = request.think is not None
         self._answer_from = len(request.prompt)
-        self._num_forced = self._num_forwards = self._num_thought = 0
+        self._num_forwards = self._num_thought = self._num_taken_back = 0
+        self._forced_at: list[int] = []
         self._message = ""
         self._started, self._first_token_s = time.perf_counter(), 0.0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -65,6 +66,11 @@ class Row:
     def noise_state(self) -> int:
         """The key of the next token's noise: the position counts output tokens."""
         return row_state(self.request.sampling.seed, self.request.key, self.num_output)
+
+    @property
+    def num_seen(self) -> int:
+        """Tokens of the context that the network's cache has to hold."""
+        return len(self.context) - len(self.pending)
 
     def forwarded(self) -> None:
         """The network has seen all pending tokens."""
@@ -103,9 +109,10 @@ class Row:
             stats=RowStats(
                 prompt_tokens=len(self.request.prompt),
                 output_tokens=self.num_output,
-                forced_tokens=self._num_forced,
+                forced_tokens=len(self._forced_at),
                 thought_tokens=self._num_thought,
                 forwards=self._num_forwards,
+                taken_back_tokens=self._num_taken_back,
                 first_token_s=self._first_token_s,
                 total_s=time.perf_counter() - self._started,
             ),
@@ -117,6 +124,9 @@ class Row:
         # The end may yet turn out to be part of a stop text or of the delimiter.
         ends = [self.request.think or ""] if self._thinking else self.request.stop
         held_back = 0 if final else max((len(text.encode()) for text in ends), default=0)
+        if not final and self._matcher is not None:
+            unsettled = self.context[len(self.context) - self._matcher.num_unsettled :]
+            held_back = len(self._vocabulary.decode_bytes(unsettled))
         settled = max(self._sent, len(source) - held_back)
         text = self._decoder.decode(bytes(source[self._sent : settled]), final=final)
         self._sent = settled
@@ -138,16 +148,33 @@ class Row:
             return
         matcher.advance(token)
         self._append(token)
-        self._force(matcher)
+        self._settle(matcher)
 
-    def _force(self, matcher: Matcher) -> None:
-        """Append forced tokens while the budget lasts; end where nothing else can follow."""
-        for token in matcher.forced()[: self.request.max_tokens - self.num_output]:
-            matcher.advance(token)
-            self._append(token)
-            self._num_forced += 1
+    def _settle(self, matcher: Matcher) -> None:
+        """Take back what is refused and append what is forced, until neither is left to do."""
+        while True:
+            self._take_back(matcher.retreat())
+            forced = matcher.forced()[: self.request.max_tokens - self.num_output]
+            if not forced:
+                break
+            for token in forced:
+                matcher.advance(token)
+                self._forced_at.append(self.num_output)
+                self._append(token)
         if matcher.ended:
             self._stop("stop")
+
+    def _take_back(self, num_tokens: int) -> None:
+        """Unsay tokens; the last one left is given to the network once more where it must be."""
+        if not num_tokens:
+            return
+        self._num_taken_back += num_tokens
+        gone = self.context[-num_tokens:]
+        del self.context[-num_tokens:]
+        del self._text[len(self._text) - len(self._vocabulary.decode_bytes(gone)) :]
+        self.pending = self.pending[:-num_tokens] or self.context[-1:]
+        while self._forced_at and self._forced_at[-1] >= self.num_output:
+            self._forced_at.pop()
 
     def _say(self, token: int) -> None:
         if token in self._end_ids:
@@ -174,8 +201,8 @@ class Row:
             return
         if at < 0:  # the model did not close its thought: close it, so that it sees the change
             for forced in self._vocabulary.encode(delimiter.decode()):
+                self._forced_at.append(self.num_output)
                 self._append(forced)
-                self._num_forced += 1
             at = self._thought.find(delimiter)
         del self._thought[at if at >= 0 else len(self._thought) :]
         self._flush(final=True)
@@ -186,7 +213,8 @@ class Row:
     def _begin_answer(self) -> None:
         if self.request.constraint is not None:
             self._matcher = self.request.constraint.start()
-            self._force(self._matcher)
+            self._matcher.limit(self.request.max_tokens - self.num_output)
+            self._settle(self._matcher)
 
     def _append(self, token: int) -> None:
         self.context.append(token)

@@ -23,16 +23,20 @@ from typing import Any
 
 from tether.grammars.findings import Finding
 
-_FORMAT = 1
+_FORMAT = 2
 _MAKERS = ("llguidance", "jsonschema-rs", "lark")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a front end made of a text; `grammar` is None where it made none."""
+    """What a front end made of a text; `grammar` is None where it made none.
+
+    `exact`: whether the grammar is the language itself, not something larger around it.
+    """
 
     grammar: str | None
     findings: tuple[Finding, ...] | None
+    exact: bool = True
 
 
 def directory() -> Path:
@@ -65,7 +69,7 @@ def load(key: str) -> Entry | None:
             return None
         found = data["findings"]
         findings = None if found is None else tuple(Finding(**item) for item in found)
-        return Entry(data["grammar"], findings)
+        return Entry(data["grammar"], findings, bool(data["exact"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -77,6 +81,7 @@ def store(key: str, entry: Entry) -> bool:
         "key": key,
         "versions": versions(),
         "grammar": entry.grammar,
+        "exact": entry.exact,
         "findings": findings,
     }
     data["checksum"] = _checksum(data)

@@ -71,10 +71,30 @@ class Matcher(ABC):
     def ended(self) -> bool:
         """Whether nothing but the end of the text can follow."""
 
+    def limit(self, num_tokens: int) -> None:  # noqa: B027
+        """End within `num_tokens` more tokens, whatever is chosen; no promise by default.
+
+        Raises:
+            LimitReached: The shortest known end is further away; with the number needed.
+        """
+
+    def retreat(self) -> int:
+        """Leave a state that a judge refuses, or that could not be ended in time.
+
+        To be called after advances, before the next mask.
+
+        Returns:
+            How many of the last tokens were taken back; 0 where the mask alone is exact.
+
+        Raises:
+            DeadEnd: Nothing is left to try.
+        """
+        return 0
+
     @property
-    def tokens_to_end(self) -> int:
-        """A lower bound on the tokens still needed, for the budget rule."""
-        return 0 if self.can_end else 1
+    def num_unsettled(self) -> int:
+        """How many of the last tokens `retreat` may yet take back."""
+        return 0
 
     @abstractmethod
     def fork(self) -> Self:

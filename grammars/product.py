@@ -104,10 +104,22 @@ class AllMatcher(Matcher):
         """Whether nothing but the end can follow: all may stop and one has nothing more."""
         return self.can_end and any(member.ended for member in self._members)
 
+    def retreat(self) -> int:
+        """Take back in every member what one of them takes back."""
+        taken = 0
+        while True:
+            counts = [member.retreat() for member in self._members]
+            most = max(counts)
+            for member, count in zip(self._members, counts, strict=True):
+                member.rollback(most - count)
+            if not most:
+                return taken
+            taken += most
+
     @property
-    def tokens_to_end(self) -> int:
-        """The largest of the members' lower bounds."""
-        return max(member.tokens_to_end for member in self._members)
+    def num_unsettled(self) -> int:
+        """The most of any member."""
+        return max(member.num_unsettled for member in self._members)
 
     def fork(self) -> Self:
         """Forks of all members."""

@@ -10,14 +10,14 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tether.errors import RefusedError, UsageError
 from tether.grammars import cache
 from tether.grammars.findings import Finding
-from tether.types import Json, Order, Whitespace
+from tether.types import Formats, Json, Order, Whitespace
 
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
@@ -40,6 +40,7 @@ class Spec:
         order: See `json_schema`; for schemas only.
         whitespace: See `json_schema`; for schemas only.
         bounds: Bounds on open ends when text is generated; for schemas only.
+        formats: See `json_schema`; for schemas only.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Spec:
     order: Order = "declared"
     whitespace: Whitespace = "compact"
     bounds: Bounds | None = None
+    formats: Formats = "assert"
 
     @classmethod
     def from_schema(cls, schema: Json, **options: Any) -> Spec:  # noqa: ANN401
@@ -100,7 +102,7 @@ class Spec:
     def key(self) -> str:
         """The address of everything a front end makes of this spec."""
         return cache.content_key(
-            (self.kind, self.text, self.order, self.whitespace, repr(self.bounds))
+            (self.kind, self.text, self.order, self.whitespace, repr(self.bounds), self.formats)
         )
 
     @property
@@ -122,7 +124,8 @@ class Spec:
         if entry and entry.findings is not None:
             return list(entry.findings)
         found = _findings(self)
-        cache.store(self.key, cache.Entry(entry.grammar if entry else None, tuple(found)))
+        kept = entry or cache.Entry(None, None)
+        cache.store(self.key, replace(kept, findings=tuple(found)))
         return found
 
     def compile(self, vocab: Vocabulary) -> Constraint:
@@ -209,10 +212,11 @@ def _findings(spec: Spec) -> list[Finding]:
 def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
     entry = cache.load(spec.key)
     if entry and entry.grammar is not None:
-        return _revive(spec, entry.grammar, vocab)
+        return _revive(spec, entry.grammar, vocab, exact=entry.exact)
     constraint = _build(spec, vocab)
     grammar = getattr(constraint, "grammar", None)
-    cache.store(spec.key, cache.Entry(grammar, entry.findings if entry else None))
+    exact = getattr(constraint, "exact", True)
+    cache.store(spec.key, cache.Entry(grammar, entry.findings if entry else None, exact))
     return constraint
 
 
@@ -222,6 +226,7 @@ def _build(spec: Spec, vocab: Vocabulary) -> Constraint:
 
     if spec.kind == "json":
         options: dict[str, Any] = {"order": spec.order, "whitespace": spec.whitespace}
+        options["formats"] = spec.formats
         return json_schema(spec.text, vocab, bounds=spec.bounds, **options)
     if spec.kind == "choice":
         return languages.choices(json.loads(spec.text), vocab)
@@ -230,11 +235,11 @@ def _build(spec: Spec, vocab: Vocabulary) -> Constraint:
     )
 
 
-def _revive(spec: Spec, grammar: str, vocab: Vocabulary) -> Constraint:
+def _revive(spec: Spec, grammar: str, vocab: Vocabulary, *, exact: bool) -> Constraint:
     """A constraint from a kept grammar text: only the engine's own work is done again."""
     from tether.grammars.engine import EngineConstraint
     from tether.grammars.json_schema.compile import revive
 
     if spec.kind == "json":
-        return revive(spec.text, grammar, vocab)
+        return revive(spec.text, grammar, vocab, exact=exact, formats=spec.formats)
     return EngineConstraint(grammar, vocab)

@@ -47,12 +47,18 @@ class Speller:
             at = end
         return result
 
+    def starting_with(self, prefix: bytes) -> npt.NDArray[np.int64]:
+        """Ids, int64 [n], of the tokens that begin with `prefix`."""
+        return self._between(prefix, _successor(prefix))
+
     def longer_than(self, prefix: bytes) -> npt.NDArray[np.int64]:
         """Ids, int64 [n], of the tokens that begin with `prefix` and go on after it."""
-        first = bisect_left(self._bytes, prefix + b"\x00")
-        after = _successor(prefix)
-        last = len(self._bytes) if after is None else bisect_left(self._bytes, after)
-        return self._ids[first:last]
+        return self._between(prefix + b"\x00", _successor(prefix))
+
+    def _between(self, low: bytes, high: bytes | None) -> npt.NDArray[np.int64]:
+        """Ids of the tokens from `low` up to but not `high`."""
+        last = len(self._bytes) if high is None else bisect_left(self._bytes, high)
+        return self._ids[bisect_left(self._bytes, low) : last]
 
 
 def _successor(prefix: bytes) -> bytes | None:

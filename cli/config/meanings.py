@@ -18,6 +18,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "order": "Order of the properties of a JSON object.",
         "whitespace": "Whether white space between JSON tokens is fixed or free.",
         "bound": "Bound strings and arrays to which the schema sets no length.",
+        "formats": "Whether `format` in a schema is a rule or a remark.",
+        "allow_remote": "Fetch what a schema's `$ref` names elsewhere, over https.",
         "stop": "Texts that end free text where they appear.",
     },
     "prompt": {

@@ -50,6 +50,8 @@ class Settings(BaseModel):
     order: Literal["declared", "any"] = _setting("order", "declared")
     whitespace: Literal["compact", "flexible"] = _setting("whitespace", "compact")
     bound: bool = _setting("bound", True)
+    formats: Literal["assert", "annotate"] = _setting("formats", "assert")
+    allow_remote: bool = _setting("allow_remote", False)
     stop: list[Annotated[str, Field(min_length=1)]] = _setting("stop", [])
 
     system: str = _setting("system", "")
@@ -95,8 +97,8 @@ CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
 """Settings of which at most one holds; a higher layer's replaces a lower layer's."""
 
 ROW_KEYS = (
-    "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "stop", "system",
-    "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p", "min_p",
+    "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "formats", "stop",
+    "system", "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p", "min_p",
     "repetition_penalty", "logit_bias", "sampling_order", "seed",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""

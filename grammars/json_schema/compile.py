@@ -41,8 +41,15 @@ class JsonConstraint(Constraint):
         return self._engine.grammar
 
     def start(self) -> Matcher:
-        """A matcher of the engine."""
-        return self._engine.start()
+        """The engine's matcher, watched by the oracle, kept within a budget where one is set."""
+        from tether.grammars.budget import BudgetedMatcher
+        from tether.grammars.guarded import GuardedMatcher
+        from tether.grammars.json_schema.judge import JsonJudge
+        from tether.grammars.json_schema.shortest import Shortest
+
+        judge = JsonJudge(self._oracle, watches=False)
+        shortest = Shortest(self.schema, self.vocabulary)
+        return BudgetedMatcher(GuardedMatcher(self._engine.start(), judge), shortest)
 
     def validate(self, text: str) -> str | None:
         """Why the user's own schema refuses `text`, or None."""
@@ -56,6 +63,7 @@ def json_schema(
     order: Order = "declared",
     whitespace: Whitespace = "compact",
     bounds: Bounds | None = None,
+    formats: str = "assert",
 ) -> Constraint:
     """JSON texts that `schema` accepts, nothing more and nothing less.
 
@@ -90,7 +98,7 @@ def json_schema(
     return JsonConstraint(EngineConstraint(grammar, vocab, refuse), oracle, value)
 
 
-def revive(text: str, grammar: str, vocab: Vocabulary) -> Constraint:
+def revive(text: str, grammar: str, vocab: Vocabulary, **_: object) -> Constraint:
     """The constraint of a schema whose grammar text is already made."""
     value, _ = read_schema(text)
     return JsonConstraint(EngineConstraint(grammar, vocab), Oracle(value), value)

@@ -14,3 +14,4 @@ FinishReason = Literal["stop", "limit", "dead_end", "cancelled", "error"]
 
 Order = Literal["declared", "any"]
 Whitespace = Literal["compact", "flexible"]
+Formats = Literal["assert", "annotate"]

@@ -1,0 +1,103 @@
+"""The oracle asked as JSON text grows: at each value that closes, about the text so far.
+
+The text so far, with everything open closed, is an instance of its own; those of the oracle's
+faults in it that no further text can mend refuse it.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tether.grammars.guarded import Bytes, Refusal
+from tether.grammars.json_schema.oracle import Fault, Oracle
+from tether.grammars.json_schema.scanner import Close, State, closers, path, scan
+
+_LASTING = frozenset(
+    "additionalProperties additionalItems items maxItems maxProperties uniqueItems propertyNames "
+    "type".split()
+)
+"""Keywords that an open container can break for good, whatever follows."""
+_CONDITIONAL = frozenset(("then", "else"))
+_INTO_MEMBER = frozenset(("properties", "patternProperties", "prefixItems"))
+_INTO_ANY = frozenset(("additionalProperties", "additionalItems", "items", "contains"))
+
+
+class JsonJudge:
+    """A Judge of growing JSON text.
+
+    Args:
+        oracle: The exact judge of whole texts.
+        watches: Whether values are judged as they close; not needed where the mask is exact.
+    """
+
+    def __init__(self, oracle: Oracle, *, watches: bool) -> None:
+        self._oracle = oracle
+        self.watches = watches
+
+    def start(self) -> State:
+        """Before the first byte."""
+        return State()
+
+    def advance(self, state: State, text: Bytes) -> tuple[State, Refusal | None]:
+        """Judge every value that closes between `state` and the end of `text`."""
+        if not self.watches:
+            return state, None
+        state, closes = scan(state, text)
+        for close in closes:
+            if self._breaks(text, close):
+                return state, Refusal(close.start, close.end)
+        return state, None
+
+    def accepts(self, text: bytes) -> bool:
+        """Whether the oracle has nothing against the whole text."""
+        try:
+            return self._oracle.complaint(text.decode()) is None
+        except UnicodeDecodeError:
+            return False
+
+    def _breaks(self, text: Bytes, close: Close) -> bool:
+        """Whether the value or key that closed can stand in no legal text."""
+        if close.is_key:
+            return _repeats(text[close.start : close.end], close)
+        if close.frame is None:
+            return not self.accepts(bytes(text[: close.end]))
+        try:
+            value = json.loads(bytes(text[: close.end]) + closers(close.frame))
+        except (ValueError, RecursionError):  # a lone surrogate, say: the end will tell
+            return False
+        here = path(close.frame)
+        return any(_lasts(fault, here) for fault in self._oracle.faults(value))
+
+
+def _repeats(key: Bytes, close: Close) -> bool:
+    keys = close.frame.keys if close.frame else ()
+    if b"\\" not in key and not any(b"\\" in other for other in keys):
+        return bytes(key) in keys
+    return json.loads(key) in map(json.loads, keys)
+
+
+def _lasts(fault: Fault, here: tuple[str | int, ...]) -> bool:
+    """Whether a fault stays, whatever is added to the open containers on the way to `here`."""
+    if _is_open(fault.path, here):
+        return fault.keyword in _LASTING
+    return not any(_is_open(fault.path[:depth], here) for depth in _conditions(fault))
+
+
+def _is_open(place: tuple[str | int, ...], here: tuple[str | int, ...]) -> bool:
+    return here[: len(place)] == place
+
+
+def _conditions(fault: Fault) -> list[int]:
+    """At which depths of the instance an `if` decided that the broken rule holds."""
+    depths, depth, steps = [], 0, iter(fault.schema_path)
+    for step in steps:
+        if step in _CONDITIONAL:
+            depths.append(depth)
+        elif step in _INTO_MEMBER:
+            depth += 1
+            next(steps, None)
+        elif step in _INTO_ANY:
+            depth += 1
+        elif step in ("allOf", "anyOf", "oneOf", "dependentSchemas", "dependencies", "$defs"):
+            next(steps, None)
+    return depths
