@@ -34,7 +34,7 @@ _ESCAPE = (
     rf"[dD][c-fC-F]{_HEX}{{2}}|u{_HEX}{{4}}|U{_HEX}{{8}}|[pP]\{{[^}}]*\}}|[pP][A-Z]|c[A-Za-z]"
     r"|k<\w+>|[1-9]\d*|.)"
 )
-_INNER = r"(?:\\.|\[:\w+:\]|[^\]\\])"
+_INNER = r"(?:\\.|[^\]\\])"
 _TOKEN = re.compile(
     "|".join(
         (
@@ -51,20 +51,8 @@ _TOKEN = re.compile(
     ),
     re.DOTALL,
 )
-_MEMBER = re.compile(rf"{_ESCAPE}|\[:(?P<posix>\w+):\]|(?P<sign>[-\[\]])", re.DOTALL)
+_MEMBER = re.compile(rf"{_ESCAPE}|(?P<sign>[-\[\]])", re.DOTALL)
 _FLAGS = re.compile(r"\(\?([aimsu]+)\)")
-_POSIX = {
-    "alpha": "A-Za-z",
-    "digit": "0-9",
-    "alnum": "A-Za-z0-9",
-    "upper": "A-Z",
-    "lower": "a-z",
-    "xdigit": "0-9A-Fa-f",
-    "space": r"\s",
-    "blank": r" \t",
-    "word": r"\w",
-    "punct": r"!-\/:-@\[-`{-~",
-}
 _EMPTY = {"[]": "(?!)", "[^]": r"[\s\S]"}
 _ANCHORS = {"A": "^", "Z": "$", "z": "$"}
 _SIGNS = {"a": r"\x07", "e": r"\x1b", "0": r"\x00", "h": r"[ \t]", "R": r"(?:\r\n|[\n\v\f\r])"}
@@ -135,15 +123,12 @@ class _Rewriter:
     def _member(self, found: re.Match[str], inner: str) -> str:
         if found["escape"] is not None:
             return self._escape(found["escape"], inside=True)
-        if found["posix"] is not None:
-            self._lost |= found["posix"] not in _POSIX
-            return _POSIX.get(found["posix"], "")
         if found["sign"] != "-":
             return "\\" + found["sign"]
         # A range between classes is none: the sign is meant.
         before, after = inner[: found.start()], inner[found.end() :]
-        meant = re.search(r"(?<!\\)(?:\\\\)*\\[dDwWsS]$|:\]$", before) or re.match(
-            r"\\[dDwWsSpP]|\[:", after
+        meant = re.search(r"(?<!\\)(?:\\\\)*\\[dDwWsS]$", before) or re.match(
+            r"\\[dDwWsSpP]", after
         )
         return r"\-" if meant else "-"
 

@@ -1,0 +1,49 @@
+"""The oracle against the official JSON Schema Test Suite: every case, no exceptions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from official_suite import DRAFTS, Suite, read_suite
+
+from tether.grammars.json_schema.oracle import Oracle
+
+
+@pytest.fixture(scope="module")
+def suite(shared: Path) -> Suite:
+    return read_suite(shared)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("draft", DRAFTS.values(), ids=DRAFTS)
+def test_the_oracle_is_right_on_every_case(suite: Suite, draft: int) -> None:
+    wrong, count = [], 0
+    for case in suite.cases:
+        if case.draft != draft:
+            continue
+        oracle = Oracle(case.schema, draft=draft, formats=case.formats, retriever=suite.retriever)
+        for description, instance, valid in case.tests:
+            count += 1
+            by_value = oracle.complaint_about(instance) is None
+            by_text = oracle.complaint(json.dumps(instance, ensure_ascii=False)) is None
+            if not (by_value == by_text == valid):
+                wrong.append(f"{case.name}: {description}")
+    assert wrong == []
+    assert count > 900
+
+
+@pytest.mark.shared
+def test_formats_are_asserted_by_default(suite: Suite) -> None:
+    """The main part reads formats as annotations; asked to assert them, we refuse more."""
+    refused = []
+    for case in suite.cases:
+        if case.file == "format.json":
+            oracle = Oracle(case.schema, draft=case.draft)
+            refused += [
+                description for description, instance, valid in case.tests
+                if valid and oracle.complaint_about(instance)
+            ]  # fmt: skip
+    assert refused
+    assert all("only an annotation" in description for description in refused)
