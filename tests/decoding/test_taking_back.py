@@ -1,0 +1,108 @@
+"""What a judge refuses is taken back in the loop: the text is that of the exact grammar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from checkpoints import save_checkpoint
+
+from tether.decoding import models
+from tether.decoding.loop import Loop
+from tether.decoding.models.base import Model
+from tether.decoding.request import Delta, Request, Sampling
+from tether.grammars import lark
+from tether.grammars.constraint import Constraint, Matcher
+from tether.grammars.guarded import Bytes, GuardedMatcher, Refusal
+
+
+class Without(Constraint):
+    """The texts of a constraint without those that begin with some."""
+
+    def __init__(self, inner: Constraint, refused: list[str]) -> None:
+        self.vocabulary = inner.vocabulary
+        self.watches = True
+        self._inner = inner
+        self._refused = {text.encode() for text in refused}
+
+    @property
+    def key(self) -> str:
+        """Of no use here."""
+        return "without"
+
+    def start(self) -> Matcher:  # type: ignore[override]
+        """A guarded matcher, this its judge."""
+        return GuardedMatcher(self._inner.start(), _Judge(self._refused))
+
+
+class _Judge:
+    watches = True
+
+    def __init__(self, refused: set[bytes]) -> None:
+        self._refused = refused
+
+    def start(self) -> None:
+        return None
+
+    def advance(self, state: None, text: Bytes) -> tuple[None, Refusal | None]:
+        ends = [len(word) for word in self._refused if text.startswith(word)]
+        return None, Refusal(0, min(ends)) if ends else None
+
+    def accepts(self, text: bytes) -> bool:
+        return not any(text.startswith(word) for word in self._refused)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    directory: Path = tmp_path_factory.mktemp("llama")
+    save_checkpoint(directory, "llama")
+    return models.load(str(directory), dtype="float64")
+
+
+def _request(model: Model, key: str, constraint: Constraint, temperature: float = 0.0) -> Request:
+    sampling = Sampling(temperature=temperature, seed=3)
+    return Request(key, tuple(model.vocabulary.encode(key)), constraint, sampling, max_tokens=40)
+
+
+def _text(model: Model, request: Request) -> str:
+    (result,) = Loop(model, slots=1).run([request])
+    assert result.finish == "stop", result.message
+    return result.text
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_what_is_said_instead_is_what_the_exact_grammar_says(
+    model: Model, temperature: float
+) -> None:
+    refused: list[str] = []
+    whole = lark("start: T\nT: /[abhet]{6,8}/\n", model.vocabulary)
+    for _ in range(4):
+        without = "".join(f" & ~/{text}[abhet]*/" for text in refused)
+        exact = lark(f"start: T\nT: /[abhet]{{6,8}}/{without}\n", model.vocabulary)
+        said = _text(model, _request(model, "he", exact, temperature))
+        guarded = _request(model, "he", Without(whole, refused), temperature)
+        assert _text(model, guarded) == said
+        refused.append(said)
+    assert len(set(refused)) == 4
+
+
+def test_company_does_not_change_what_is_taken_back(model: Model) -> None:
+    whole = lark("start: T\nT: /[abhet]{6,8}/\n", model.vocabulary)
+    free = [_request(model, key, whole, 1.0) for key in ("a", "bb", "the and", "x")]
+    refused = [result.text for result in Loop(model).run(free)]
+    rows = [_request(model, r.key, Without(whole, refused), 1.0) for r in free]
+    alone = {row.key: _text(model, row) for row in rows}
+    together = {result.key: result for result in Loop(model, slots=3).run([*rows, *free])}
+    assert {key: together[key].text for key in alone} != alone, "free rows came last"
+    together = {result.key: result for result in Loop(model, slots=3).run(rows)}
+    assert {key: result.text for key, result in together.items()} == alone
+    assert not set(alone.values()) & set(refused)
+    assert all(result.stats.taken_back_tokens for result in together.values())
+
+
+def test_what_may_be_taken_back_is_not_streamed(model: Model) -> None:
+    whole = lark("start: T\nT: /[abhet]{6,8}/\n", model.vocabulary)
+    row = _request(model, "he", Without(whole, [_text(model, _request(model, "he", whole))]))
+    deltas: list[Delta] = []
+    (result,) = Loop(model).run([row], deltas.append)
+    assert "".join(delta.text for delta in deltas) == result.text
