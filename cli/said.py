@@ -61,7 +61,8 @@ def read(resolved: Resolved) -> Said:
         return Said()
     value, base = resolved[key], resolved.origins[key].base
     if key == "schema":
-        return Said(Spec.from_schema_argument(value, base, **_options(resolved)))
+        spec = Spec.from_schema_argument(value, base, **_options(resolved))
+        return Said(spec.bundled() if resolved["allow_remote"] else spec)
     if key == "type":
         from tether.grammars.python_types import from_type
 

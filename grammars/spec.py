@@ -98,6 +98,18 @@ class Spec:
         """Exactly one of `options`."""
         return cls("choice", json.dumps(list(options), ensure_ascii=False))
 
+    def bundled(self) -> Spec:
+        """This schema with what its references name elsewhere built in, fetched over https.
+
+        Raises:
+            SchemaError: A document cannot be had; with the JSON Pointer of the reference.
+        """
+        if self.kind != "json":
+            return self
+        from tether.grammars.json_schema.remote import bundled
+
+        return replace(self, text=bundled(self.text))
+
     @property
     def key(self) -> str:
         """The address of everything a front end makes of this spec."""

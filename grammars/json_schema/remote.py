@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.request
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from http.client import HTTPMessage
 from typing import IO, Any
 from urllib.parse import urldefrag, urlsplit
 
-from tether.grammars.json_schema.source import parse_strictly
+from tether.grammars.json_schema.schema_errors import schema_error
+from tether.grammars.json_schema.source import parse_strictly, read_schema
 
 MOST_BYTES = 1 << 20
 """Size of one document."""
@@ -19,6 +21,7 @@ MOST_DOCUMENTS = 64
 """Documents behind one schema."""
 
 _CHUNK = 1 << 14
+_SHELVES = ("$defs", "definitions")
 
 Opener = Callable[[str, float], IO[bytes]]
 """Opens a URL, given a time limit in seconds."""
@@ -44,6 +47,27 @@ def retriever(open_url: Opener | None = None) -> Callable[[str], Any]:
         return kept[url]
 
     return retrieve
+
+
+def bundled(text: str, open_url: Opener | None = None) -> str:
+    """The schema `text` with the documents that it refers to embedded.
+
+    Raises:
+        SchemaError: It is no schema, or a document cannot be had.
+    """
+    import jsonschema_rs
+
+    schema, _ = read_schema(text)
+    if not isinstance(schema, dict):
+        return text
+    try:
+        whole = jsonschema_rs.bundle(schema, retriever=retriever(open_url))
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        raise schema_error(schema, error) from error
+    for shelf in _SHELVES:  # the library sorts keys; the user's own order is kept
+        if shelf in whole:
+            schema[shelf] = {**whole[shelf], **schema.get(shelf, {})}
+    return json.dumps(schema, ensure_ascii=False)
 
 
 def _fetch(url: str, open_url: Opener) -> Any:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import json
 import ssl
 import subprocess
 import threading
@@ -135,3 +136,16 @@ def test_over_https(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert Oracle(schema, retriever=remote.retriever()).complaint("4")
     with pytest.raises(SchemaError, match="only https"):
         Oracle({"$ref": f"{server}/away"}, retriever=remote.retriever())
+
+
+def test_a_bundled_schema_needs_no_network_and_keeps_its_order() -> None:
+    properties = {"z": {"$ref": "https://a.example/b.json"}, "a": {"$ref": "#/$defs/own"}}
+    schema = {"properties": properties, "$defs": {"own": {"const": 1}}}
+    text = remote.bundled(json.dumps(schema), Site().open)
+    assert list(json.loads(text)["properties"]) == ["z", "a"]
+    oracle = Oracle(json.loads(text))
+    assert oracle.complaint('{"z": 3, "a": 1}') is None
+    assert oracle.complaint('{"z": 4}')
+    assert oracle.complaint('{"a": 2}')
+    with pytest.raises(SchemaError, match=r"nothing\.json"):
+        remote.bundled('{"$ref": "https://a.example/nothing.json"}', Site().open)
