@@ -1,0 +1,105 @@
+"""The front end of JSON Schema: a schema -> the grammar text of its mask.
+
+The language of the grammar holds every JSON text that the schema accepts, and as little else as is
+cheap to leave out; `Front.exact` says whether it holds nothing else. Objects never name a known
+key twice. The oracle decides what the grammar leaves open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema_rs
+from jsonschema_rs import CanonicalSchema
+from jsonschema_rs.canonical import CanonicalizationError, Satisfiability
+
+from tether.grammars.json_schema.bounds import Bounds
+from tether.grammars.json_schema.front.compiler import Compiler
+from tether.grammars.json_schema.front.refuse import no_value
+from tether.grammars.json_schema.front.tokens import Style
+from tether.types import Json, Order, Whitespace
+
+__all__ = ["Front", "front"]
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The mask of a schema.
+
+    Attributes:
+        grammar: Text for the engine, options included.
+        exact: Whether its language is the schema's own, but for the spelling of numbers (`2.0`,
+            exponents) and for `bounds`.
+        extras: Whether objects may hold keys the schema does not name, which only the oracle
+            keeps from coming twice.
+    """
+
+    grammar: str
+    exact: bool
+    extras: bool
+
+
+def front(
+    schema: dict[str, Any] | bool,
+    *,
+    order: Order = "declared",
+    whitespace: Whitespace = "compact",
+    bounds: Bounds | None = None,
+    validate_formats: bool = True,
+    draft: int | None = None,
+    registry: jsonschema_rs.Registry | None = None,
+    retriever: jsonschema_rs.RetrieverProtocol | None = None,
+) -> Front:
+    """The mask of `schema`.
+
+    Args:
+        schema: The schema as JSON.
+        order: Order of properties when generating: as declared, or any; extras wait for what is
+            required. Without bounds every order is taken.
+        whitespace: "compact" allows none but, without bounds, one space after comma and colon;
+            "flexible" allows up to 64 characters between any two tokens.
+        bounds: Bounds on open ends, for generating; None judges whole texts.
+        validate_formats: Whether `format` asserts.
+        draft: The draft of a schema that does not say it.
+        registry: Schemas that references may lead to.
+        retriever: Fetches schemas that are nowhere else; without it nothing is fetched.
+
+    Raises:
+        SchemaError: No value satisfies the schema; with the pointers of what contradicts.
+    """
+    options: dict[str, Any] = {
+        "validate_formats": validate_formats,
+        "draft": draft,
+        "registry": registry,
+        "retriever": retriever,
+        "offline": retriever is None,
+    }
+    style = Style(order, whitespace, bounds)
+    compiler = Compiler(schema, style)
+    node = _canonical(schema, options)
+    if node is None:
+        return _loose(compiler, schema)
+    text = compiler.text(node)
+    if text is None or node.satisfiability() == Satisfiability.NO:
+        raise no_value(schema, options)
+    return Front(text, compiler.grammar.exact, compiler.grammar.extras)
+
+
+def _canonical(schema: Json, options: dict[str, Any]) -> CanonicalSchema | None:
+    """The canonical schema; None where the library cannot make one, and the oracle judges alone."""
+    try:
+        return jsonschema_rs.canonicalize(schema, **options)  # type: ignore[arg-type]
+    except (jsonschema_rs.ValidationError, CanonicalizationError, ValueError):
+        return None
+    except jsonschema_rs.ReferencingError:
+        return None
+
+
+def _loose(compiler: Compiler, schema: Json) -> Front:
+    """Any value of the types that a schema names at its root."""
+    named = schema.get("type") if isinstance(schema, dict) else None
+    types = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    node = _canonical({"type": types} if types else True, {})
+    text = compiler.text(node) if node else None
+    return Front(text or compiler.grammar.text(compiler.grammar.any_value()), False, True)

@@ -1,0 +1,103 @@
+"""The grammar text under construction: named rules and terminals, and what it leaves out."""
+
+from __future__ import annotations
+
+import re
+
+from tether.grammars.engine import ENGINE_OPTIONS, quoted
+from tether.grammars.json_schema.front.tokens import Style
+
+_LARGEST = 3_000_000
+"""Characters of text; parts past that are left to the oracle."""
+_HINT = re.compile(r"[^a-z0-9]+")
+
+
+class Grammar:
+    """Rules and terminals by name.
+
+    Attributes:
+        exact: Whether the language is the schema's so far, with nothing left to the oracle.
+        extras: Whether some object may hold keys that the schema does not name.
+    """
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self.exact = True
+        self.extras = False
+        self._rules: dict[str, str] = {}
+        self._terminals: dict[str, str] = {}
+        self._size = 0
+        self._num_names = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the text is as large as it may get."""
+        return self._size > _LARGEST
+
+    def loosen(self) -> None:
+        """Note that something is left to the oracle."""
+        self.exact = False
+
+    def name(self, hint: str) -> str:
+        """A new rule name."""
+        self._num_names += 1
+        word = _HINT.sub("_", hint[:24].lower()).strip("_")
+        return f"{word if word[:1].isalpha() else 'v'}_{self._num_names}"
+
+    def rule(self, name: str, *alternatives: str) -> str:
+        """Define a rule; a parametric one has `::_` at the end of its name."""
+        body = "\n  | ".join(alternatives)
+        self._size += len(body)
+        self._rules[name] = body
+        return name
+
+    def terminal(self, body: str, hint: str = "S") -> str:
+        """The name of the terminal with this body."""
+        name = self._terminals.get(body)
+        if name is None:
+            self._size += len(body)
+            name = f"{hint}{len(self._terminals)}"
+            self._terminals[body] = name
+        return name
+
+    def key(self, name: str) -> str:
+        """The terminal of a property's name and the colon after it."""
+        return self.terminal(f"{literal_text(name)} COLON", "K")
+
+    def any_value(self) -> str:
+        """The rule of any JSON value."""
+        if "any" not in self._rules:
+            self._rules["any"] = ""
+            free = ["STR", "NUM", "BOOL", '"null"', self.any_array(), self.any_object()]
+            self.rule("any", *free)
+        return "any"
+
+    def any_array(self) -> str:
+        """The rule of any JSON array."""
+        if "any_array" not in self._rules:
+            self._rules["any_array"] = ""
+            most = self.style.bounds.max_items if self.style.bounds else 0
+            times = f"{{0,{most - 1}}}" if most else "*"
+            item = self.any_value()
+            self.rule("any_array", 'LS "]"', f"LS {item} (COMMA {item}){times} RS")
+        return "any_array"
+
+    def any_object(self) -> str:
+        """The rule of any JSON object."""
+        self.extras = True
+        if "any_object" not in self._rules:
+            self._rules["any_object"] = ""
+            member = f"KEY COLON {self.any_value()}"
+            self.rule("any_object", 'LB "}"', f"LB {member} (COMMA {member})* RB")
+        return "any_object"
+
+    def text(self, start: str) -> str:
+        """The whole grammar, from the expression `start`."""
+        rules = "".join(f"{name}: {body}\n" for name, body in self._rules.items())
+        terminals = "".join(f"{name}: {body}\n" for body, name in self._terminals.items())
+        return f"{ENGINE_OPTIONS}start: {start}\n{rules}{self.style.terminals()}{terminals}"
+
+
+def literal_text(text: str) -> str:
+    """The literal of a JSON string with this value, quotes included."""
+    return quoted(quoted(text).replace("\\u007f", "\x7f"))

@@ -1,0 +1,42 @@
+"""Scalar values of const and enum -> literals, in every way that `json.dumps` may spell them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from math import isfinite
+
+from tether.grammars.json_schema.front.grammar import literal_text
+from tether.types import Json
+
+_WIDEST = 310
+"""Digits up to which an integer is also offered as a float."""
+
+
+def literal(value: Json | Decimal, judging: bool) -> str:
+    """The body of the terminal of one scalar."""
+    if isinstance(value, str):
+        return literal_text(value)
+    if value is None:
+        return '"null"'
+    if isinstance(value, bool):
+        return '"true"' if value else '"false"'
+    return " | ".join(_number(value, judging))  # type: ignore[arg-type]
+
+
+def _number(value: int | float | Decimal, judging: bool) -> list[str]:
+    exact = Decimal(str(value))
+    spread = abs(exact.adjusted()) if exact else 0
+    plain = format(exact, "f") if spread < _WIDEST else str(value)
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    if plain in ("-0", ""):
+        plain = "0"
+    if not judging:
+        return [f'"{plain}"']
+    tail = "0*" if "." in plain else r"(\.0+)?"
+    sign = "-?" if plain == "0" else ""
+    found = [f"/{sign}{plain.replace('.', chr(92) + '.')}{tail}/"]
+    if spread < _WIDEST - 2 and isfinite(float(exact)) and Decimal(float(exact)) == exact or "e" in repr(value):
+        short = repr(float(exact))
+        found += [f'"{short}"'] if "e" in short else []
+    return found

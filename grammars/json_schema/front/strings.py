@@ -1,0 +1,102 @@
+"""String views -> terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jsonschema_rs.canonical import StringView
+
+from tether.grammars.json_schema.front.formats import FORMATS
+from tether.grammars.json_schema.front.grammar import Grammar, literal_text
+from tether.grammars.json_schema.front.patterns import pattern_language
+
+_LONGEST = 2000
+"""Lengths past that are left to the oracle: the engine counts characters by states."""
+_LONGEST_BESIDE = 256
+"""The same where a pattern or a format is counted along with the length."""
+_MOST_EXCLUDED = 2000
+
+
+def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
+    """The body of the terminal of a string, quotes included.
+
+    Args:
+        grammar: Where the terminal goes.
+        view: What is asked of the string.
+        free: Whether the bounds of generating may tighten it.
+    """
+    parts = [*_shapes(grammar, view, free)]
+    length = _length(grammar, view, free, bool(parts))
+    if length or not parts:
+        parts.append(f'/"{grammar.style.char}{length or "*"}"/')
+    parts += _exclusions(grammar, view)
+    if view.content_encodings or view.content_media_types:
+        grammar.loosen()
+    return " & ".join(parts)
+
+
+def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[str]:
+    """What patterns and formats ask for, each as a regex."""
+    patterns = list(view.patterns)
+    known = [FORMATS[name] for name in view.formats if name in FORMATS]
+    alone = free and not patterns and len(known) == 1 and not _is_counted(view)
+    for shape in known:
+        plain = alone and shape.plain
+        if not (shape.plain_exact if plain else shape.wide_exact):
+            grammar.loosen()
+        patterns.append(shape.plain if plain else shape.wide)
+    for pattern in patterns:
+        language = pattern_language(pattern)
+        if language:
+            yield f'/"{language.body}"/'
+        else:
+            grammar.loosen()
+
+
+def _is_counted(view: StringView) -> bool:
+    return bool(view.min_length or view.max_length is not None or view.excluded_patterns)
+
+
+def _length(grammar: Grammar, view: StringView, free: bool, shaped: bool) -> str:
+    """The count of characters as a regex quantifier; "" where nothing counts them."""
+    low, high = view.min_length or 0, view.max_length
+    longest = _LONGEST_BESIDE if shaped else _LONGEST
+    if low > longest or (high is not None and high > longest):
+        grammar.loosen()
+    low = min(low, longest)
+    high = high if high is not None and high <= longest else None
+    if high is None and view.max_length is None and free and grammar.style.bounds:
+        high = _free_length(view, grammar.style.bounds.max_string, low, shaped)
+    if not low and high is None:
+        return ""
+    return f"{{{low},{'' if high is None else high}}}"
+
+
+def _free_length(view: StringView, most: int, low: int, shaped: bool) -> int | None:
+    """How long a string without an end of its own may grow."""
+    if not most or low > most:
+        return low if most else None
+    if not shaped:
+        return most
+    if view.formats or len(view.patterns) != 1 or view.min_length:
+        return None
+    language = pattern_language(view.patterns[0])
+    return most if language and language.shortest <= most <= _LONGEST_BESIDE else None
+
+
+def _exclusions(grammar: Grammar, view: StringView) -> Iterator[str]:
+    """What the string must not be."""
+    names = [name for name in view.excluded_formats if name in FORMATS]
+    patterns = [*view.excluded_patterns, *(FORMATS[n].wide for n in names if FORMATS[n].wide_exact)]
+    if len(patterns) < len(view.excluded_patterns) + len(names):
+        grammar.loosen()
+    for pattern in patterns:
+        language = pattern_language(pattern)
+        if language:
+            yield f'~/"{language.body}"/'
+        else:
+            grammar.loosen()
+    if len(view.excluded) > _MOST_EXCLUDED:
+        grammar.loosen()
+    elif view.excluded:
+        yield f"~({' | '.join(map(literal_text, view.excluded))})"
