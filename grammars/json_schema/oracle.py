@@ -147,10 +147,17 @@ def _validator(schema: Json, draft: int | None, options: dict[str, Any]) -> Any:
 
     if draft is None:
         build: Any = jsonschema_rs.validator_for
-        draft = _drafts()[jsonschema_rs.validator_cls_for(schema)]  # type: ignore[arg-type]
+        draft = draft_of(schema)
     else:
         build = next(each for each, number in _drafts().items() if number == draft)
     return build(schema, formats=late_formats(draft), **options)
+
+
+def draft_of(schema: Json) -> int:
+    """The draft that `$schema` names, as jsonschema-rs numbers it; the newest where none is."""
+    import jsonschema_rs
+
+    return _drafts()[jsonschema_rs.validator_cls_for(schema)]  # type: ignore[arg-type]
 
 
 @cache

@@ -10,8 +10,9 @@ from http.client import HTTPMessage
 from typing import IO, Any
 from urllib.parse import urldefrag, urlsplit
 
-from tether.grammars.json_schema.schema_errors import schema_error
+from tether.grammars.json_schema.oracle import Oracle, Retriever, draft_of
 from tether.grammars.json_schema.source import parse_strictly, read_schema
+from tether.types import Json
 
 MOST_BYTES = 1 << 20
 """Size of one document."""
@@ -21,7 +22,6 @@ MOST_DOCUMENTS = 64
 """Documents behind one schema."""
 
 _CHUNK = 1 << 14
-_SHELVES = ("$defs", "definitions")
 
 Opener = Callable[[str, float], IO[bytes]]
 """Opens a URL, given a time limit in seconds."""
@@ -55,19 +55,41 @@ def bundled(text: str, open_url: Opener | None = None) -> str:
     Raises:
         SchemaError: It is no schema, or a document cannot be had.
     """
-    import jsonschema_rs
-
     schema, _ = read_schema(text)
     if not isinstance(schema, dict):
         return text
-    try:
-        whole = jsonschema_rs.bundle(schema, retriever=retriever(open_url))
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise schema_error(schema, error) from error
-    for shelf in _SHELVES:  # the library sorts keys; the user's own order is kept
-        if shelf in whole:
-            schema[shelf] = {**whole[shelf], **schema.get(shelf, {})}
-    return json.dumps(schema, ensure_ascii=False)
+    return json.dumps(embedded(schema, retriever(open_url)), ensure_ascii=False)
+
+
+def embedded(
+    schema: dict[str, Json], retrieve: Retriever, draft: int | None = None
+) -> dict[str, Json]:
+    """`schema` with every document that `retrieve` gives for it among its definitions.
+
+    A document is known there by the URI that it was fetched from, whatever it calls itself.
+    """
+    documents: dict[str, Any] = {}
+
+    def remember(uri: str) -> Any:  # noqa: ANN401
+        documents[urldefrag(uri).url] = document = retrieve(uri)
+        return document
+
+    Oracle(schema, draft=draft, retriever=remember)  # asks for all that it leads to
+    if not documents:
+        return schema
+    number = draft or draft_of(schema)
+    name = "id" if number == 4 else "$id"
+    shelf = "$defs" if number >= 19 else "definitions"
+    named = {uri: _named(document, name, uri) for uri, document in documents.items()}
+    if number < 19 and "$ref" in schema:  # it would hide the definitions beside it
+        kept = {key: each for key, each in schema.items() if key in ("$schema", "definitions")}
+        schema = {**kept, "allOf": [{"$ref": schema["$ref"]}]}
+    own = schema.get(shelf)
+    return {**schema, shelf: {**named, **(own if isinstance(own, dict) else {})}}
+
+
+def _named(document: Any, name: str, uri: str) -> Any:  # noqa: ANN401
+    return {**document, name: uri} if isinstance(document, dict) else document
 
 
 def _fetch(url: str, open_url: Opener) -> Any:  # noqa: ANN401

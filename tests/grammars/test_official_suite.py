@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from official_suite import DRAFTS, Suite, read_suite
 
+from tether.errors import SchemaError
 from tether.grammars.json_schema.oracle import Oracle
+from tether.grammars.json_schema.remote import embedded
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,28 @@ def test_the_oracle_is_right_on_every_case(suite: Suite, draft: int) -> None:
                 wrong.append(f"{case.name}: {description}")
     assert wrong == []
     assert count > 900
+
+
+@pytest.mark.shared
+def test_documents_can_be_embedded(suite: Suite) -> None:
+    """What works with a retriever works without one, its documents built into the schema."""
+    wrong, count = [], 0
+    for case in suite.cases:
+        try:
+            Oracle(case.schema, draft=case.draft)
+        except SchemaError:
+            count += 1
+        else:
+            continue
+        schema = embedded(case.schema, suite.retriever, case.draft)
+        oracle = Oracle(schema, draft=case.draft, formats=case.formats)
+        wrong += [
+            f"{case.name}: {description}"
+            for description, instance, valid in case.tests
+            if (oracle.complaint_about(instance) is None) != valid
+        ]
+    assert wrong == []
+    assert count > 60
 
 
 @pytest.mark.shared

@@ -149,3 +149,16 @@ def test_a_bundled_schema_needs_no_network_and_keeps_its_order() -> None:
     assert oracle.complaint('{"a": 2}')
     with pytest.raises(SchemaError, match=r"nothing\.json"):
         remote.bundled('{"$ref": "https://a.example/nothing.json"}', Site().open)
+
+
+def test_a_fragment_of_a_document_is_found_after_bundling() -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$ref": "#/definitions/x",
+        "maxItems": 0,
+        "definitions": {"x": {"items": {"$ref": "https://a.example/a.json#/$defs/n"}}},
+    }
+    oracle = Oracle(json.loads(remote.bundled(json.dumps(schema), Site().open)))
+    assert oracle.complaint("[1]") is None
+    assert oracle.complaint('["x"]')
+    assert remote.bundled("true") == "true"
