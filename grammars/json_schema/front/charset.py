@@ -15,6 +15,8 @@ Ranges = tuple[tuple[int, int], ...]
 _TOP = 0x10FFFF
 _SURROGATES = (0xD800, 0xDFFF)
 _SHORT = {'"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
+_PLAIN = " _:;,@%!='"
+_QUOTED = "/.+*?()[]{}|^$-#&~"
 _ESCAPED = ((0, 0x1F), (ord('"'), ord('"')), (ord("\\"), ord("\\")))
 _ANY_ESCAPE = r'\\(["\\bfnrt]|u00[01][0-9a-fA-F])'
 
@@ -81,7 +83,7 @@ DOT: Ranges = complement(((0x0A, 0x0A),))
 def spelled(ranges: Ranges) -> str:
     """The regex of every JSON spelling of one character of `ranges`; "" for the empty set."""
     raw = without(without(ranges, _ESCAPED), (_SURROGATES,))
-    parts = [f"[{''.join(map(_range, raw))}]"] if raw else []
+    parts = [_set(raw)] if raw else []
     special = [c for low, high in _ESCAPED for c in range(low, high + 1) if _holds(ranges, c)]
     if len(special) == 34:
         parts.append(_ANY_ESCAPE)
@@ -94,6 +96,13 @@ def _holds(ranges: Ranges, char: int) -> bool:
     return any(low <= char <= high for low, high in ranges)
 
 
+def _set(raw: Ranges) -> str:
+    """The regex of one character that stands for itself."""
+    if len(raw) == 1 and raw[0][0] == raw[0][1]:
+        return _char(raw[0][0])
+    return f"[{''.join(map(_range, raw))}]"
+
+
 def _range(bounds: tuple[int, int]) -> str:
     low, high = bounds
     return _char(low) if low == high else f"{_char(low)}-{_char(high)}"
@@ -101,7 +110,9 @@ def _range(bounds: tuple[int, int]) -> str:
 
 def _char(code: int) -> str:
     char = chr(code)
-    return char if char.isascii() and char.isalnum() else f"\\x{{{code:x}}}"
+    if char.isascii() and (char.isalnum() or char in _PLAIN):
+        return char
+    return f"\\{char}" if char in _QUOTED else f"\\x{{{code:x}}}"
 
 
 def _escape(code: int) -> str:

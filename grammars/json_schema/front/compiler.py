@@ -112,7 +112,7 @@ class Compiler:
 
     def text(self, root: CanonicalSchema) -> str | None:
         """The grammar of a whole schema; None where no value satisfies it."""
-        start = self.value(root, Part("root"))
+        start = self.value(root, Part("root", free=not self.grammar.style.judging))
         while self._waiting:
             self._waiting.popleft()()
         return self.grammar.text(start) if start else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from json.encoder import encode_basestring  # what json.dumps calls for a string
 
-from tether.grammars.engine import ENGINE_OPTIONS, quoted
+from tether.grammars.engine import ENGINE_OPTIONS
 from tether.grammars.json_schema.front.tokens import Style
 
 _LARGEST = 3_000_000
@@ -98,6 +100,7 @@ class Grammar:
         return f"{ENGINE_OPTIONS}start: {start}\n{rules}{self.style.terminals()}{terminals}"
 
 
+@lru_cache(maxsize=8192)
 def literal_text(text: str) -> str:
     """The literal of a JSON string with this value, quotes included."""
-    return quoted(quoted(text).replace("\\u007f", "\x7f"))
+    return encode_basestring(encode_basestring(text)).replace("\x7f", "\\u007f")

@@ -79,7 +79,8 @@ def _settled(grammar: Grammar, members: Members) -> Members:
     if crowded or unclear or max(low, high or 0) > _MOST_COUNTED:
         grammar.loosen()
         low, high = (0 if crowded else min(low, 1)), None
-    return replace(members, low=low, high=high)
+    same = (low, high) == (members.low, members.high)
+    return members if same else replace(members, low=low, high=high)
 
 
 def _free_members(members: Members) -> str:

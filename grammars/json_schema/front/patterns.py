@@ -119,7 +119,9 @@ def _regex(node: Node) -> str:
         return f"({'|'.join(''.join(map(_regex, b)) for b in node.branches)})"
     if isinstance(node, Anchor):
         raise NotRegular
-    return f"({_regex(node.node)}){_count(node.low, node.high)}"
+    body = _regex(node.node)
+    whole = body[0] in "[(" or len(body) == 1
+    return f"{body if whole else f'({body})'}{_count(node.low, node.high)}"
 
 
 def _count(low: int, high: int | None) -> str:
