@@ -1,15 +1,14 @@
 """Differential fuzzing: masks and the end of text against jsonschema-rs, over all keywords.
 
-For a failing seed: `_Case(seed)` makes the same schema and values again.
+A failure shows cases that were made small; `SchemaMaker(seed).schema()` is the whole of one.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from instance_cases import instances
 from schema_cases import Schema, SchemaMaker
+from shrink import shrunk
 
 from tether.errors import DeadEnd, SchemaError
 from tether.grammars import Vocabulary, json_schema
@@ -27,42 +27,118 @@ BLOCKS, SAMPLE, ALL = 10, 30, 2_000
 """Blocks of seeds, and schemas in each: by default, and in a whole run."""
 SHOWN = 5
 
-
-@dataclass(frozen=True)
-class _Case:
-    """A schema, values, and what jsonschema-rs says of them."""
-
-    seed: int
-
-    @property
-    def schema(self) -> Schema:
-        return SchemaMaker(self.seed).schema()
-
-    def judged(self) -> list[tuple[Any, bool]]:
-        judge = jsonschema_rs.validator_for(self.schema, validate_formats=True, offline=True)
-        return [(value, judge.is_valid(value)) for value in instances(self.schema, self.seed)]
-
-    def texts(self) -> Iterator[tuple[str, bool]]:
-        """The values as Python and as most other programs write them."""
-        for number, (value, valid) in enumerate(self.judged()):
-            separators = (", ", ": ") if number % 2 else (",", ":")
-            yield json.dumps(value, ensure_ascii=False, separators=separators), valid
-
-    def said(self, text: str | None, what: str) -> str:
-        return f"seed {self.seed}: {what}\n  {json.dumps(self.schema)}\n  {text}"
+Check = Callable[[Schema, Any, Vocabulary], str | None]
+"""What is wrong with how a value fares under a schema, or None."""
 
 
-@pytest.fixture(params=range(BLOCKS), name="cases")
-def _cases(request: pytest.FixtureRequest, whole: bool) -> list[_Case]:
-    size = ALL if whole else SAMPLE
-    return [_Case(request.param * ALL + number) for number in range(size)]
+@pytest.fixture(params=range(BLOCKS), name="seeds")
+def _seeds(request: pytest.FixtureRequest, whole: bool) -> range:
+    first = request.param * ALL
+    return range(first, first + (ALL if whole else SAMPLE))
 
 
-def _compiled(cases: list[_Case], vocabulary: Vocabulary) -> Iterator[tuple[_Case, Constraint]]:
-    """The cases that are not refused; which may be refused is a test of its own."""
-    for case in cases:
-        with suppress(SchemaError):
-            yield case, json_schema(case.schema, vocabulary)
+def _masks(schema: Schema, value: Any, vocabulary: Vocabulary) -> str | None:
+    """The masks, token by token, however the text is cut, and the end token after it."""
+    constraint = _compiled(json.dumps(schema), vocabulary)
+    if constraint is None:
+        return None
+    tokens = _cut(_written(value), vocabulary)
+    taken = _taken(constraint, tokens)
+    if constraint.start().prefix_length(tokens) != taken:
+        return "prefix_length differs from the masks"
+    valid = _valid(schema, value)
+    if (taken == len(tokens)) == valid:
+        return None
+    return "valid, but refused" if valid else "invalid, but taken"
+
+
+def _last_word(schema: Schema, value: Any, vocabulary: Vocabulary) -> str | None:
+    """The judgement of whole texts."""
+    constraint = _compiled(json.dumps(schema), vocabulary)
+    if constraint is None:
+        return None
+    accepted = constraint.validate(_written(value)) is None
+    return "wrongly judged" if accepted != _valid(schema, value) else None
+
+
+def _refusals(schema: Schema, value: Any, vocabulary: Vocabulary) -> str | None:
+    """Only a schema without any valid value may be refused."""
+    refused = _compiled(json.dumps(schema), vocabulary) is None
+    return "refused, but this is valid" if refused and _valid(schema, value) else None
+
+
+def _repeated_keys(schema: Schema, value: Any, vocabulary: Vocabulary) -> str | None:
+    """A valid object with its first property once more before it is refused."""
+    constraint = _compiled(json.dumps(schema), vocabulary)
+    if constraint is None or not isinstance(value, dict) or not value:
+        return None
+    key, first = next(iter(value.items()))
+    text = f"{_written({key: first})[:-1]},{_written(value)[1:]}"
+    tokens = _cut(text, vocabulary)
+    taken = _taken(constraint, tokens) == len(tokens)
+    return "taken with its first key twice" if taken else None
+
+
+@pytest.mark.parametrize("check", [_masks, _last_word, _refusals, _repeated_keys])
+def test_random_schemas(check: Check, byte_vocab: Vocabulary, seeds: range) -> None:
+    wrong = list(_wrong(check, byte_vocab, seeds))
+    shown = [_small(check, byte_vocab, *case) for case in wrong[:SHOWN]]
+    assert not wrong, "\n".join([f"{len(wrong)} of {len(seeds)} schemas", *shown])
+
+
+def _wrong(check: Check, vocabulary: Vocabulary, seeds: range) -> Iterator[tuple[int, Any, str]]:
+    """Seed, value and fault of the schemas that fail, the first value of each."""
+    for seed in seeds:
+        schema = SchemaMaker(seed).schema()
+        values = instances(schema, seed)
+        faults = ((value, check(schema, value, vocabulary)) for value in values)
+        yield from [(seed, value, fault) for value, fault in faults if fault][:1]
+
+
+def _small(check: Check, vocabulary: Vocabulary, seed: int, value: Any, fault: str) -> str:
+    def fails(schema: Any, part: Any) -> bool:
+        try:
+            return check(schema, part, vocabulary) == fault
+        except (ValueError, jsonschema_rs.ReferencingError):  # no schema any more
+            return False
+
+    schema, part = shrunk(SchemaMaker(seed).schema(), value, fails)
+    return f"seed {seed}, {fault}: {_written(part)} under {json.dumps(schema)}"
+
+
+@lru_cache(maxsize=1)
+def _compiled(schema: str, vocabulary: Vocabulary) -> Constraint | None:
+    """None for a refusal."""
+    try:
+        return json_schema(schema, vocabulary)
+    except SchemaError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _judge(schema: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(json.loads(schema), validate_formats=True, offline=True)
+
+
+def _valid(schema: Schema, value: Any) -> bool:
+    return _judge(json.dumps(schema)).is_valid(value)
+
+
+def _written(value: Any) -> str:
+    """As Python writes a value or as most other programs do; the value itself decides."""
+    separators = random.Random(repr(value)).choice([(", ", ": "), (",", ":")])
+    return json.dumps(value, ensure_ascii=False, separators=separators)
+
+
+def _cut(text: str, vocabulary: Vocabulary) -> list[int]:
+    """`text` in tokens, the end token last: longest first, or cut anywhere; the text decides."""
+    data, chooser = text.encode(), random.Random(text)
+    share = chooser.choice([0.0, 0.3, 1.0])
+    marks = [place for place in range(1, len(data)) if chooser.random() < share]
+    tokens = []
+    for start, end in pairwise([0, *marks, len(data)]):
+        tokens += vocabulary.speller.spell(data[start:end])
+    return [*tokens, vocabulary.eos_id]
 
 
 def _taken(constraint: Constraint, tokens: list[int]) -> int:
@@ -78,74 +154,3 @@ def _taken(constraint: Constraint, tokens: list[int]) -> int:
             return taken
         matcher.advance(token)
     return len(tokens)
-
-
-def _cut(text: str, vocabulary: Vocabulary, random_cuts: random.Random) -> list[int]:
-    """`text` in tokens: longest first, or, half of the time, cut at random places."""
-    data = text.encode()
-    marks = [i for i in range(1, len(data)) if random_cuts.random() < 0.3]
-    if random_cuts.random() < 0.5:
-        marks = []
-    tokens = []
-    for start, end in pairwise([0, *marks, len(data)]):
-        tokens += vocabulary.speller.spell(data[start:end])
-    return [*tokens, vocabulary.eos_id]
-
-
-def test_masks_agree_with_the_judge(byte_vocab: Vocabulary, cases: list[_Case]) -> None:
-    wrong = []
-    for case, constraint in _compiled(cases, byte_vocab):
-        cuts = random.Random(case.seed)
-        for text, valid in case.texts():
-            tokens = _cut(text, byte_vocab, cuts)
-            taken = _taken(constraint, tokens)
-            if (taken == len(tokens)) != valid:
-                verdict = "valid, but refused" if valid else "invalid, but taken"
-                before = byte_vocab.decode(tokens[:taken])
-                wrong.append(case.said(text, f"{verdict} after {before!r}"))
-            if constraint.start().prefix_length(tokens) != taken:
-                wrong.append(case.said(text, "prefix_length differs from the masks"))
-    assert not wrong, "\n".join([f"{len(wrong)} wrong", *wrong[:SHOWN]])
-
-
-def test_the_last_word_agrees_with_the_judge(byte_vocab: Vocabulary, cases: list[_Case]) -> None:
-    wrong = [
-        case.said(text, f"valid is {valid}")
-        for case, constraint in _compiled(cases, byte_vocab)
-        for text, valid in case.texts()
-        if (constraint.validate(text) is None) != valid
-    ]
-    assert not wrong, "\n".join([f"{len(wrong)} wrong", *wrong[:SHOWN]])
-
-
-def test_only_schemas_without_a_valid_value_are_refused(
-    byte_vocab: Vocabulary, cases: list[_Case]
-) -> None:
-    taken = {case for case, _ in _compiled(cases, byte_vocab)}
-    refused = [
-        case.said(text, "refused, but this is valid")
-        for case in cases
-        if case not in taken
-        for text in [text for text, valid in case.texts() if valid][:1]
-    ]
-    assert not refused, "\n".join([f"{len(refused)} refused", *refused[:SHOWN]])
-
-
-def test_a_key_that_comes_twice_is_never_taken(byte_vocab: Vocabulary, cases: list[_Case]) -> None:
-    wrong = []
-    for case, constraint in _compiled(cases, byte_vocab):
-        for text in [text for text, valid in case.texts() if valid and len(text) > 2]:
-            twice = _first_key_again(text)
-            tokens = [*byte_vocab.encode(twice), byte_vocab.eos_id]
-            if twice != text and _taken(constraint, tokens) == len(tokens):
-                wrong.append(case.said(twice, "taken"))
-    assert not wrong, "\n".join([f"{len(wrong)} wrong", *wrong[:SHOWN]])
-
-
-def _first_key_again(text: str) -> str:
-    """An object's text with its first property put before it once more; others unchanged."""
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        return text
-    first = dict([next(iter(value.items()))])
-    return json.dumps(first, ensure_ascii=False)[:-1] + ", " + text[1:]
