@@ -76,7 +76,7 @@ def front(
         "offline": retriever is None,
     }
     style = Style(order, whitespace, bounds)
-    compiler = Compiler(schema, style)
+    compiler = Compiler(schema, style, validate_formats)
     node = _canonical(schema, options)
     if node is None:
         return _loose(compiler, schema)

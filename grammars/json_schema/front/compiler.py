@@ -28,6 +28,7 @@ from jsonschema_rs.canonical import (
     NumberView,
     ObjectView,
     OneOfView,
+    RawView,
     ReferenceView,
     StringView,
     TrueView,
@@ -37,12 +38,14 @@ from jsonschema_rs.canonical import (
 from tether.grammars.json_schema.front.arrays import write_array
 from tether.grammars.json_schema.front.constants import write_constant
 from tether.grammars.json_schema.front.grammar import Grammar
+from tether.grammars.json_schema.front.intersections import cases, resolved
 from tether.grammars.json_schema.front.literals import literal
 from tether.grammars.json_schema.front.numerals import number_value
 from tether.grammars.json_schema.front.objects import write_object_view
 from tether.grammars.json_schema.front.order import DeclaredOrder
 from tether.grammars.json_schema.front.strings import string_body
 from tether.grammars.json_schema.front.tokens import Style
+from tether.grammars.json_schema.front.weaker import weaker
 from tether.types import Json
 
 _TYPES = {
@@ -54,6 +57,8 @@ _TYPES = {
 }
 _MOST_VALUES = 50_000
 _MOST_BRANCHES = 2_000
+_MOST_JOINED = 200
+"""Parts that the canonical form left open and that are worked on again."""
 _TIGHTEST = (
     CanonicalKind.CONST,
     CanonicalKind.ENUM,
@@ -96,7 +101,9 @@ class Part:
 class Compiler:
     """Turns the parts of one canonical schema into rules."""
 
-    def __init__(self, schema: Json, style: Style) -> None:
+    def __init__(self, schema: Json, style: Style, formats: bool = True) -> None:
+        self.formats = formats
+        self._num_joined = 0
         self.grammar = Grammar(style)
         self._schema = schema
         self._order: DeclaredOrder | None = None
@@ -171,10 +178,11 @@ class Compiler:
                 shut = part.shut()
                 return self.later(part, lambda name: self._union(name, view.branches, shut))
             case AllOfView():
-                self.grammar.loosen()
-                return self._tightest(view.branches, part.shut())
+                return self.later(part, lambda name: self._joined(name, view.branches, part))
             case TypedGroupView():
                 return self._typed(view, part)
+            case RawView():
+                return self._weakened(view, node, part)
         self.grammar.loosen()
         return self.grammar.any_value()
 
@@ -206,15 +214,12 @@ class Compiler:
 
     def _reference(self, node: CanonicalSchema, part: Part) -> str | None:
         """The value that a chain of references ends at."""
-        seen = set()
-        while isinstance(view := node.view(), ReferenceView):
-            target = None if view.uri in seen else node.definition(view.uri)
-            if target is None:
-                self.grammar.loosen()
-                return self.grammar.any_value()
-            seen.add(view.uri)
-            node = target
-        return self.value(node, Part(view_hint(seen) or part.hint, part.free))
+        uri = node.view().uri  # type: ignore[union-attr]
+        target = resolved(node)
+        if target is None:
+            self.grammar.loosen()
+            return self.grammar.any_value()
+        return self.value(target, Part(uri.rpartition("/")[2] or part.hint, part.free))
 
     def _union(self, name: str, branches: list[CanonicalSchema], part: Part) -> None:
         if len(branches) > _MOST_BRANCHES:
@@ -225,23 +230,44 @@ class Compiler:
         found = dict.fromkeys(value for value in values if value is not None)
         self.grammar.rule(name, *(found or [self.grammar.any_value()]))
 
-    def _tightest(self, branches: list[CanonicalSchema], part: Part) -> str | None:
-        """The value of the narrowest part of an intersection."""
-        known = [b for b in branches if b.kind in _TIGHTEST]
-        if not known:
-            return self.grammar.any_value()
-        return self.value(min(known, key=lambda b: _TIGHTEST.index(b.kind)), part)
+    def _joined(self, name: str, branches: list[CanonicalSchema], part: Part) -> None:
+        """An intersection, as the union it amounts to, else as its narrowest part."""
+        self._num_joined += 1
+        found = cases(branches) if self._num_joined <= _MOST_JOINED else None
+        if found is None:
+            self.grammar.loosen()
+            known = [b for b in branches if b.kind in _TIGHTEST]
+            best = min(known, key=lambda b: _TIGHTEST.index(b.kind), default=None)
+            self._union(name, [best] if best else [], part.shut())
+            return
+        nodes, exact = found
+        if not exact:
+            self.grammar.loosen()
+        self._union(name, nodes, part if exact else part.shut())
 
     def _typed(self, view: TypedGroupView, part: Part) -> str | None:
+        """A type and something else; for whole numbers of draft 4, where 1.0 is none."""
+        body = view.body.view()
+        if view.type_name == "integer" and isinstance(body, ConstView | EnumView):
+            values = body.values if isinstance(body, EnumView) else [body.value]
+            return self.grammar.terminal(" | ".join(literal(v, judging=False) for v in values), "V")
         self.grammar.loosen()
         if view.body.kind in _TIGHTEST:
             return self.value(view.body, part.shut())
         return self._types([view.type_name])
 
-
-def view_hint(uris: set[str]) -> str:
-    """A word out of the references that led to a definition."""
-    return min(uris).rpartition("/")[2] if uris else ""
+    def _weakened(self, view: RawView, node: CanonicalSchema, part: Part) -> str:
+        """What the canonical form can make of a weaker schema."""
+        self.grammar.loosen()
+        self._num_joined += 1
+        for schema in weaker(view.schema) if self._num_joined <= _MOST_JOINED else []:
+            try:
+                again = jsonschema_rs.canonicalize(schema, draft=node.draft, validate_formats=self.formats, offline=True)
+            except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
+                continue
+            if again.kind not in (CanonicalKind.RAW, CanonicalKind.TRUE, CanonicalKind.FALSE):
+                return self.value(again, part.shut()) or self.grammar.any_value()
+        return self.grammar.any_value()
 
 
 def _type_of(value: Json) -> str:

@@ -11,6 +11,8 @@ from tether.grammars.json_schema.front.tokens import Style
 
 _LARGEST = 3_000_000
 """Characters of text; parts past that are left to the oracle."""
+_MOST_PARTS = 150
+"""Parts of intersected terminals, two of each not counted."""
 _HINT = re.compile(r"[^a-z0-9]+")
 
 
@@ -29,7 +31,16 @@ class Grammar:
         self._rules: dict[str, str] = {}
         self._terminals: dict[str, str] = {}
         self._size = 0
+        self._num_parts = 0
         self._num_names = 0
+
+    def afford(self, num_parts: int) -> bool:
+        """Whether one more terminal may be an intersection of so many parts.
+
+        The engine multiplies the parts' states out; hundreds of such terminals exhaust it.
+        """
+        self._num_parts += max(num_parts - 2, 0)
+        return self._num_parts <= _MOST_PARTS
 
     @property
     def full(self) -> bool:
@@ -89,7 +100,7 @@ class Grammar:
         self.extras = True
         if "any_object" not in self._rules:
             self._rules["any_object"] = ""
-            member = f"KEY COLON {self.any_value()}"
+            member = f"STR COLON {self.any_value()}"
             self.rule("any_object", 'LB "}"', f"LB {member} (COMMA {member})* RB")
         return "any_object"
 

@@ -137,7 +137,7 @@ class _Object:
             return f"({string_body(self._grammar, names, free=False)})"
         if names is not None:
             self._grammar.loosen()
-        return "KEY"
+        return "NAME" if self._patterns else "STR"
 
     def _pattern_bodies(self) -> dict[str, str | None]:
         """The terminal body of the names in which each pattern is found; None where irregular."""

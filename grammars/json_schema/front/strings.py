@@ -32,6 +32,9 @@ def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
     parts += _exclusions(grammar, view)
     if view.content_encodings or view.content_media_types:
         grammar.loosen()
+    if not grammar.afford(len(parts)):
+        grammar.loosen()
+        return f'/"{grammar.style.char}*"/'
     return " & ".join(parts)
 
 

@@ -63,7 +63,7 @@ class Style:
         return (
             f"COMMA: /{comma}/\nCOLON: /{colon}/\n"
             f"LB: /\\{{{after}/\nRB: /{before}\\}}/\nLS: /\\[{after}/\nRS: /{before}\\]/\n"
-            f'STR: /"{self.char}{times}"/\nKEY: /"{self.char}{times}"/\n'
+            f'STR: /"{self.char}{times}"/\nNAME: /"{self.char}*"/\n'
             f"INT: /{self.integer}/\nNUM: /{self.number}/\nBOOL: /true|false/\n"
         )
 

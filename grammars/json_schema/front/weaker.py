@@ -1,0 +1,70 @@
+"""A schema the canonical form cannot model -> one that it can, and that accepts no less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tether.types import Json
+
+_HELD = frozenset(("const", "enum", "default", "examples", "required", "type"))
+"""Keywords whose values are no schemas."""
+_NEGATIVE = frozenset(
+    (
+        "not",
+        "if",
+        "then",
+        "else",
+        "unevaluatedProperties",
+        "unevaluatedItems",
+        "contains",
+        "minContains",
+        "maxContains",
+        "propertyNames",
+        "$dynamicRef",
+        "$recursiveRef",
+    )
+)
+"""Keywords that only forbid: without them a schema accepts no less."""
+_NAMES = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
+
+
+def weaker(schema: Json) -> list[Json]:
+    """Ever weaker forms of a schema.
+
+    First without the `$schema` of embedded parts, which mostly repeat the root's; then without
+    what only forbids.
+    """
+    plain = _rebuilt(schema, _without_dialect)
+    return [plain, _rebuilt(plain, _without_bans)]
+
+
+def _without_dialect(part: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in part.items() if k != "$schema" or not isinstance(v, str)}
+
+
+def _without_bans(part: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in part.items() if k not in _NEGATIVE}
+    if "oneOf" in kept and "anyOf" not in kept:
+        kept["anyOf"] = kept.pop("oneOf")
+    kept.pop("oneOf", None)
+    return kept
+
+
+def _rebuilt(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]], names: bool = False) -> Any:  # noqa: ANN401
+    """A copy with every sub-schema changed.
+
+    Args:
+        schema: A schema, a list of them, or an object whose values are schemas.
+        change: What to do with the keywords of one schema.
+        names: Whether the keys of this object are names, not keywords.
+    """
+    if isinstance(schema, list):
+        return [_rebuilt(part, change) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = schema if names else change(schema)
+    return {
+        k: v if not names and k in _HELD else _rebuilt(v, change, not names and k in _NAMES)
+        for k, v in kept.items()
+    }
