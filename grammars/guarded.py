@@ -205,7 +205,7 @@ class GuardedMatcher(Matcher):
     @property
     def is_refused(self) -> bool:
         """Whether no token is allowed here."""
-        if self._marks[-1].refusal:
+        if self._marks[-1].refusal or (self._inner.ended and not self.can_end):
             return True
         if not self._nogoods or not self._nogoods.rests(self.text):
             return False
