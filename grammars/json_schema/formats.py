@@ -20,6 +20,11 @@ SINCE = {
 }
 """The first draft with a format; all other formats are in every draft, or in none."""
 
+FORMATS = frozenset(SINCE) | frozenset(
+    ("date-time", "date", "time", "email", "idn-email", "hostname", "ipv4", "ipv6", "uri", "regex")
+)
+"""All formats of JSON Schema; others are notes."""
+
 
 @cache
 def late_formats(draft: int) -> Mapping[str, Callable[..., bool]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tether.errors import SchemaError
 from tether.grammars.json_schema.dialect import strict
+from tether.grammars.json_schema.schema_errors import shortened
 from tether.grammars.json_schema.walk import escape, subschemas
 from tether.types import Json
 
@@ -65,7 +66,9 @@ def _value_pattern(pattern: str, pointer: str) -> tuple[str, str]:
     if _compiled(pattern):
         return PYTHON_PATTERN, pattern
     raise SchemaError(
-        f"The pattern at {pointer} is no regular expression: {pattern}", hint=_CURE, pointer=pointer
+        f"The pattern {shortened(pattern)!r} at {pointer} is no regular expression.",
+        hint=_CURE,
+        pointer=pointer,
     )
 
 

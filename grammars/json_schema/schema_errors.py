@@ -80,19 +80,18 @@ def _reference_error(schema: Json, message: str) -> SchemaError:
             hint=f"{_DEFS}.",
             pointer=where,
         )
-    return refused_reference(place, target, where)
-
-
-def refused_reference(place: str, target: str, where: str) -> SchemaError:
-    """A remote reference where nothing may be fetched."""
-    fetchable = urlsplit(target).scheme == "https"
     return SchemaError(
         f"{place} is remote ({target}); nothing is fetched from the network.",
-        hint=f"{_DEFS}, or let it be fetched with --allow-remote."
-        if fetchable
-        else f"{_DEFS}: only https could ever be fetched.",
+        hint=reference_cure(target),
         pointer=where,
     )
+
+
+def reference_cure(target: str) -> str:
+    """What to do about a reference to the remote document `target`."""
+    if urlsplit(target).scheme == "https":
+        return f"{_DEFS}, or let it be fetched with --allow-remote."
+    return f"{_DEFS}: only https could ever be fetched."
 
 
 def references(schema: Json) -> Iterator[tuple[str, str]]:

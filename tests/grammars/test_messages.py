@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 
@@ -10,9 +11,11 @@ import pytest
 from tether.errors import SchemaError
 from tether.grammars.findings import Finding, excerpt, place
 from tether.grammars.gbnf_reader import gbnf_findings
+from tether.grammars.json_schema import schema_findings
 from tether.grammars.json_schema.short import parse_short
+from tether.grammars.json_schema.walk import resolve
 from tether.grammars.lint.lark_text import lark_findings
-from tether.grammars.lint.messages import GBNF, LARK, REGEX, SHORT, Message
+from tether.grammars.lint.messages import GBNF, LARK, REGEX, SCHEMA, SHORT, Message
 from tether.grammars.lint.regex_text import regex_findings
 
 
@@ -30,6 +33,7 @@ TABLES: list[tuple[str, Mapping[str, Message], Callable[[str], list[Finding]]]] 
     ("lark", LARK, lark_findings),
     ("gbnf", GBNF, gbnf_findings),
     ("short", SHORT, short_findings),
+    ("schema", SCHEMA, schema_findings),
 ]
 
 
@@ -44,7 +48,7 @@ def shape(text: str) -> str:
     """A message's text as a pattern: any words in its places."""
     parts = [
         re.escape(p.replace("{{", "{").replace("}}", "}"))
-        for p in re.split(r"(?<!\{)\{\w+\}(?!\})", text)
+        for p in re.split(r"(?<!\{)\{\w+(?:!r)?\}(?!\})", text)
     ]
     return "(?s:.*)".join(parts)
 
@@ -67,6 +71,9 @@ def test_each_finding_points_into_the_text(
     message: Message, text: str, find: Callable[[str], list[Finding]]
 ) -> None:
     for finding in find(text):
+        if find is schema_findings:
+            assert resolve(json.loads(text), finding.pointer.rpartition("/")[0]) is not None
+            continue
         line, column = map(int, finding.pointer.split(":"))
         lines = (text + " ").split("\n")
         assert 1 <= line <= len(lines) + 1

@@ -1,0 +1,47 @@
+"""tether's own keywords, which begin with `x-tether-`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from tether.grammars.findings import Finding
+from tether.grammars.json_schema.walk import escape
+from tether.grammars.lint.messages import SCHEMA
+
+PREFIX = "x-tether-"
+VERBATIM = f"{PREFIX}verbatim"
+"""A boolean, on strings: the string is a substring of the evidence. Reserved."""
+MAX_TOKENS = f"{PREFIX}max-tokens"
+"""A positive integer: the most tokens that the value may take. Reserved."""
+
+_WANTED = {VERBATIM: "a boolean", MAX_TOKENS: "a positive integer"}
+_EFFECTS = {
+    VERBATIM: "the string may be any text, not only one of the evidence",
+    MAX_TOKENS: "the value may take any number of tokens",
+}
+
+
+def own_findings(where: str, part: dict[str, Any]) -> Iterator[Finding]:
+    """Keywords of tether that do not exist, have a wrong value, or do nothing yet."""
+    for name, value in part.items():
+        here = f"{where}/{escape(name)}"
+        if not name.startswith(PREFIX):
+            continue
+        if name not in _WANTED:
+            near = get_close_matches(name, _WANTED, n=1, cutoff=0.75)
+            cure = f"Did you mean {near[0]!r}?" if near else f"It knows {', '.join(_WANTED)}."
+            yield SCHEMA["own_unknown"].on(here, name=name, cure=cure)
+        elif not _is_right(name, value):
+            shown = json.dumps(value, ensure_ascii=False)
+            yield SCHEMA["own_value"].on(here, name=name, wanted=_WANTED[name], value=shown)
+        elif value is not False:
+            yield SCHEMA["own_reserved"].on(here, name=name, effect=_EFFECTS[name])
+
+
+def _is_right(name: str, value: object) -> bool:
+    if name == VERBATIM:
+        return isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,0 +1,146 @@
+"""The parts of a schema in canonical form, for questions about what they admit."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tether.grammars.json_schema.oracle import draft_of
+from tether.grammars.json_schema.walk import local_reference, subschemas
+from tether.types import Json
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+_ROOT = "urn:tether:schema"
+_MOST_PARTS = 4000
+"""Parts of a schema above which no canonical form is asked for: some take time in their square."""
+
+
+_MOST_COMPARISONS = 32
+"""Questions whether one part covers another, in one schema."""
+
+
+class Parts:
+    """A schema that the oracle takes, part by part.
+
+    Attributes:
+        schema: The whole.
+        draft: As jsonschema-rs numbers it.
+        each: Every sub-schema by its JSON Pointer.
+    """
+
+    def __init__(self, schema: Json) -> None:
+        self.schema = schema
+        self.draft = draft_of(schema)
+        self.each = dict(subschemas(schema))
+        self._comparisons = 0
+        self._known: dict[str, jsonschema_rs.CanonicalSchema | None] = {}
+
+    @property
+    def is_large(self) -> bool:
+        """Whether questions about what parts admit are too dear."""
+        return len(self.each) > _MOST_PARTS
+
+    def unsatisfiable(self) -> dict[str, jsonschema_rs.canonical.UnsatisfiableReason]:
+        """The parts that admit nothing, by JSON Pointer, with the reason."""
+        import jsonschema_rs
+
+        if self.is_large:
+            return {}
+        try:
+            return jsonschema_rs.canonical.find_unsatisfiable(
+                self.schema,  # type: ignore[arg-type]
+                validate_formats=True,
+                offline=True,
+            )
+        except (jsonschema_rs.ReferencingError, ValueError):  # not modelled: nothing is known
+            return {}
+
+    def covers(self, wide: str, narrow: str) -> bool:
+        """Whether everything that fits the part at `narrow` surely fits the one at `wide`."""
+        import jsonschema_rs
+
+        if self._may_not_cover(wide, narrow):
+            return False
+        self._comparisons += 1
+        one, other = self._canonical(wide), self._canonical(narrow)
+        if one is None or other is None or self._comparisons > _MOST_COMPARISONS:
+            return False
+        try:
+            return one.covers(other) == jsonschema_rs.canonical.Containment.YES
+        except ValueError:  # an operand that the canonical form does not support
+            return False
+
+    def _may_not_cover(self, wide: str, narrow: str) -> bool:
+        """Whether a look shows what a comparison, which can take milliseconds, would say."""
+        one, other = self._followed(wide), self._followed(narrow)
+        wanted, given = one.get("required"), other.get("required")
+        if isinstance(wanted, list) and isinstance(given, list) and not _within(wanted, given):
+            return True
+        kinds, own = one.get("type"), other.get("type")
+        if not (isinstance(kinds, str) and isinstance(own, str)):
+            return False
+        return kinds != own and (kinds, own) != ("number", "integer")
+
+    def _followed(self, pointer: str) -> dict[str, Any]:
+        """The part at a pointer, or where its reference leads."""
+        part = self.each.get(pointer, {})
+        target = local_reference(part)
+        return self.each.get(target[0], {}) if target else part
+
+    def exclude(self, one: str, other: str) -> bool:
+        """Whether surely nothing fits both parts."""
+        import jsonschema_rs
+
+        left, right = self._canonical(one), self._canonical(other)
+        if left is None or right is None:
+            return False
+        try:
+            both = left.intersect(right).satisfiability()
+        except ValueError:
+            return False
+        return both == jsonschema_rs.canonical.Satisfiability.NO
+
+    def resolves_not(self, pointer: str) -> bool:
+        """Whether the negation of the part at `pointer` can be said without a negation."""
+        import jsonschema_rs
+
+        kinds = jsonschema_rs.canonical.CanonicalKind
+        part = self._canonical(pointer)
+        if part is None:
+            return False
+        try:
+            opposite = part.negate()
+        except ValueError:
+            return False
+        return opposite.kind not in (kinds.NOT, kinds.RAW, kinds.STRING)
+
+    def _canonical(self, pointer: str) -> jsonschema_rs.CanonicalSchema | None:
+        if pointer not in self._known:
+            self._known[pointer] = None if self.is_large else self._made(pointer)
+        return self._known[pointer]
+
+    def _made(self, pointer: str) -> jsonschema_rs.CanonicalSchema | None:
+        import jsonschema_rs
+
+        try:
+            return jsonschema_rs.canonicalize(
+                {"$ref": f"{_ROOT}#{pointer}"},
+                draft=self.draft,
+                registry=self._registry,
+                validate_formats=True,
+                offline=True,
+            )
+        except (jsonschema_rs.ReferencingError, ValueError):
+            return None
+
+    @cached_property
+    def _registry(self) -> Any:  # noqa: ANN401
+        import jsonschema_rs
+
+        return jsonschema_rs.Registry([(_ROOT, self.schema)], draft=self.draft)
+
+
+def _within(some: list[Any], others: list[Any]) -> bool:
+    return all(each in others for each in some)
