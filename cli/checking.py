@@ -49,8 +49,13 @@ class Checked:
         return all(finding.level != "error" for finding in self.findings)
 
 
-def check_argument(argument: str, kind: Kind | None) -> Checked:
+def check_argument(argument: str, kind: Kind | None, *, allow_remote: bool = False) -> Checked:
     """Check a file or a text.
+
+    Args:
+        argument: A file, `@file`, or the text itself.
+        kind: What it is; None tells it by the file's name, and takes a text for a schema.
+        allow_remote: Whether what a schema refers to elsewhere is fetched.
 
     Raises:
         UsageError: The kind cannot be told, or the file cannot be read.
@@ -65,7 +70,7 @@ def check_argument(argument: str, kind: Kind | None) -> Checked:
             raise UsageError(f"{argument!r} is not a file.", hint="Name a .toml file.")
         return check_profiles(path)
     if kind == "schema":
-        return _check_said(argument, kind, {"schema": argument})
+        return _check_said(argument, kind, {"schema": argument, "allow_remote": allow_remote})
     if kind == "regex":
         text = texts.read_file(path).removesuffix("\n") if is_file else argument
         return _check_said(argument, kind, {"regex": text})

@@ -20,6 +20,7 @@ tether check "name, born date, tags [str]"
 tether check invoice.schema.json answer.lark tether.toml
 tether check --kind regex "[0-9]{4}-[0-9]{2}"
 tether check --json invoice.schema.json
+tether check --allow-remote invoice.schema.json
 """
 
 _REFUSED = 3
@@ -34,17 +35,22 @@ def run(
         Literal["schema", "grammar", "profile", "regex"] | None,
         typer.Option(help="What the items are; default: by the file's name, else a schema."),
     ] = None,
+    allow_remote: Annotated[
+        bool,
+        typer.Option("--allow-remote", help="Fetch what a schema's $ref names elsewhere (https)."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
 ) -> None:
     """Check schemas, grammars, regexes and profiles; loads no model.
 
     Says what is refused and how to cure it, what is probably not meant, and what will be slow.
-    For the short syntax it shows the JSON Schema that it makes. Exit code 3 if anything is
-    refused.
+    For the short syntax it shows the JSON Schema that it makes. Nothing is fetched unless
+    --allow-remote is given. Exit code 3 if anything is refused.
     """
     from tether.cli.checking import check_argument
 
-    conclude([check_argument(item, kind) for item in items], as_json=as_json)
+    checked = [check_argument(item, kind, allow_remote=allow_remote) for item in items]
+    conclude(checked, as_json=as_json)
 
 
 def conclude(checked: Sequence[Checked], *, as_json: bool) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,41 @@ def test_json_report(tether: Tether, home: Path) -> None:
     assert (first.kind, second.ok) == ("schema", False)
     assert any("propertis" in finding.message for finding in first.findings)
     assert "^" in second.findings[0].excerpt
+
+
+def test_nothing_is_fetched_unless_asked(tether: Tether, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = []
+
+    def open_url(url: str, seconds: float) -> io.BytesIO:
+        fetched.append(url)
+        return io.BytesIO(b'{"type": "string", "minLenght": 1}')
+
+    monkeypatch.setattr("tether.grammars.json_schema.remote._open", open_url)
+    schema = '{"items": {"$ref": "https://a.example/b.json"}}'
+    refused = tether("check", schema)
+    assert refused.code == 3
+    assert "error at /items: The $ref at /items is remote" in refused.out
+    assert "--allow-remote" in refused.out
+    assert fetched == []
+    allowed = tether("check", "--allow-remote", schema)
+    assert (allowed.code, fetched) == (0, ["https://a.example/b.json"])
+    assert "Did you mean 'minLength'?" in allowed.out
+    assert tether("check", "--allow-remote", schema.replace("https", "http")).code == 3
+
+
+def test_an_ordinary_check_is_quick(home: Path) -> None:
+    properties = {f"key{i}": {"type": "string", "maxLength": 40} for i in range(40)}
+    (home / "s.json").write_text(json.dumps({"type": "object", "properties": properties}))
+    code = (
+        "import sys, time; from tether.cli.entry import main; sys.argv = ['tether', *sys.argv[1:]]"
+        "\ntry: main()\nexcept SystemExit: pass\nprint(time.process_time())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "check", "s.json"],
+        cwd=home, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ran.stdout.startswith("s.json: ok")
+    assert float(ran.stdout.splitlines()[-1]) < 0.6  # 0.2 s on a quiet machine
 
 
 def test_kinds_by_name(tether: Tether, home: Path) -> None:

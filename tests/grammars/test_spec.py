@@ -170,7 +170,7 @@ def test_a_refusal_names_the_source_and_is_a_finding(
 
 
 def test_findings_are_kept(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = Spec("json", '{"minPropertys": 1, "items": {"not": {}}}')
+    spec = Spec("json", '{"minPropertys": 1, "items": {"colour": 2}}')
     found = spec.findings()
     assert len(found) == 2
     monkeypatch.setattr("tether.grammars.spec._findings", lambda _: pytest.fail("made again"))
