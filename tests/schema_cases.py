@@ -20,7 +20,7 @@ DRAFTS = {
     2019: "https://json-schema.org/draft/2019-09/schema",
     2020: "https://json-schema.org/draft/2020-12/schema",
 }
-KEYS = ("a", "b", "ab", "name", "x-1", "é", "", "a b", "c/d~e", 'q"t', "back\\slash")
+KEYS = ("a", "b", "ab", "name", "0", "12", "x-1", "é", "", "a b", "c/d~e", 'q"t', "back\\slash")
 PATTERNS = {
     "^[a-z]{2,4}$": ("ab", "name", "zzz"),
     "a+b?": ("a", "xaab", "\naé"),
@@ -203,7 +203,9 @@ class SchemaMaker:
         return made
 
     def _patterns(self, depth: int) -> Schema:
-        chosen = self._random.sample(["^a", "b$", "^x-", "^.?$", "é"], self._random.randint(1, 2))
+        chosen = self._random.sample(
+            ["^a", "b$", "^x-", "^.?$", "é", "^[0-9]+$"], self._random.randint(1, 2)
+        )
         return {pattern: self._closed(depth) for pattern in chosen}
 
     def _closed(self, depth: int) -> Schema:
