@@ -18,7 +18,7 @@ from hostile_schemas import HOSTILE
 CHILD = Path(__file__).resolve().parents[1] / "hostile_child.py"
 CPU_S = 2.0
 MEMORY = 1 << 30
-KILL_S = 20
+KILL_S = 5
 """CPU seconds after which the operating system ends the process."""
 
 
