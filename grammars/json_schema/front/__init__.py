@@ -12,15 +12,18 @@ from typing import Any
 
 import jsonschema_rs
 from jsonschema_rs import CanonicalSchema
-from jsonschema_rs.canonical import CanonicalizationError, Satisfiability
+from jsonschema_rs.canonical import Satisfiability
 
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front.compiler import Compiler
 from tether.grammars.json_schema.front.refuse import no_value
 from tether.grammars.json_schema.front.tokens import Style
+from tether.grammars.json_schema.front.weaker import without_refused
 from tether.types import Json, Order, Whitespace
 
 __all__ = ["Front", "front"]
+
+_MOST_REFUSED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,8 @@ def front(
         "retriever": retriever,
         "offline": retriever is None,
     }
-    style = Style(order, whitespace, bounds)
-    compiler = Compiler(schema, style, validate_formats)
-    node = _canonical(schema, options)
+    compiler = Compiler(schema, Style(order, whitespace, bounds), validate_formats)
+    node = _canonical(compiler, schema, options)
     if node is None:
         return _loose(compiler, schema)
     text = compiler.text(node)
@@ -86,20 +88,31 @@ def front(
     return Front(text, compiler.grammar.exact, compiler.grammar.extras)
 
 
-def _canonical(schema: Json, options: dict[str, Any]) -> CanonicalSchema | None:
-    """The canonical schema; None where the library cannot make one, and the oracle judges alone."""
-    try:
-        return jsonschema_rs.canonicalize(schema, **options)  # type: ignore[arg-type]
-    except (jsonschema_rs.ValidationError, CanonicalizationError, ValueError):
-        return None
-    except jsonschema_rs.ReferencingError:
-        return None
+def _canonical(
+    compiler: Compiler, schema: Json, options: dict[str, Any]
+) -> CanonicalSchema | None:
+    """The canonical schema; None where the library cannot make one, and the oracle judges alone.
+
+    Values that its meta-schema refuses, such as patterns of another dialect, are left out.
+    """
+    rest: Json | None = schema
+    for _ in range(_MOST_REFUSED):
+        try:
+            return jsonschema_rs.canonicalize(rest, **options)  # type: ignore[arg-type]
+        except jsonschema_rs.ValidationError as error:
+            compiler.grammar.loosen()
+            rest = without_refused(rest, error.instance_path)
+        except (ValueError, jsonschema_rs.ReferencingError):
+            return None
+        if rest is None:
+            return None
+    return None
 
 
 def _loose(compiler: Compiler, schema: Json) -> Front:
     """Any value of the types that a schema names at its root."""
     named = schema.get("type") if isinstance(schema, dict) else None
     types = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    node = _canonical({"type": types} if types else True, {})
+    node = _canonical(compiler, {"type": types} if types else True, {})
     text = compiler.text(node) if node else None
     return Front(text or compiler.grammar.text(compiler.grammar.any_value()), False, True)

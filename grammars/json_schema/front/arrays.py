@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tether.grammars.json_schema.front.compiler import Compiler, Part
 
 _MOST_COUNTED = 5000
+_MOST_PREFIXED = 200
+"""Items with a schema of their own; later ones are left to the oracle."""
 _MOST_BITS = 63
 
 
@@ -46,12 +48,15 @@ def _write_sequence(
 ) -> None:
     """Items one after the other: `NAMEt3` is what follows the third."""
     grammar = compiler.grammar
-    prefix = [compiler.value(item, part.below(name)) for item in view.prefix_items]
+    given = view.prefix_items
+    prefix = [compiler.value(item, part.below(name)) for item in given[:_MOST_PREFIXED]]
     stop = next((i for i, value in enumerate(prefix) if value is None), len(prefix))
     prefix = prefix[:stop]
-    item = None
-    if stop == len(view.prefix_items) and (high is None or high > stop):
-        rest = view.items
+    item, rest = None, view.items
+    if len(given) > _MOST_PREFIXED:
+        grammar.loosen()
+        rest = None
+    if stop == len(given[:_MOST_PREFIXED]) and (high is None or high > stop):
         item = grammar.any_value() if rest is None else compiler.value(rest, part.below(name))
     starts = [] if low else ['LS "]"']
     if high == 0 or not (prefix or item):

@@ -18,7 +18,7 @@ _SHORT = {'"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t"
 _PLAIN = " _:;,@%!='"
 _QUOTED = "/.+*?()[]{}|^$-#&~"
 _ESCAPED = ((0, 0x1F), (ord('"'), ord('"')), (ord("\\"), ord("\\")))
-_ANY_ESCAPE = r'\\(["\\bfnrt]|u00[01][0-9a-fA-F])'
+_CONTROL = r"\\([bfnrt]|u00[01][0-9a-fA-F])"
 
 DIGITS: Ranges = ((0x30, 0x39),)
 WORD: Ranges = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
@@ -85,10 +85,10 @@ def spelled(ranges: Ranges) -> str:
     raw = without(without(ranges, _ESCAPED), (_SURROGATES,))
     parts = [_set(raw)] if raw else []
     special = [c for low, high in _ESCAPED for c in range(low, high + 1) if _holds(ranges, c)]
-    if len(special) == 34:
-        parts.append(_ANY_ESCAPE)
-    else:
-        parts += map(_escape, special)
+    if len(special) >= 32 and special[31] == 0x1F:
+        parts.append(_CONTROL)
+        special = special[32:]
+    parts += map(_escape, special)
     return parts[0] if len(parts) == 1 else f"({'|'.join(parts)})" if parts else ""
 
 

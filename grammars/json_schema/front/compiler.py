@@ -108,7 +108,7 @@ class Compiler:
         self._schema = schema
         self._order: DeclaredOrder | None = None
         self._made: dict[tuple[CanonicalSchema, bool], str | None] = {}
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[tuple[str, Callable[[str], None]]] = deque()
 
     @property
     def order(self) -> DeclaredOrder:
@@ -121,7 +121,12 @@ class Compiler:
         """The grammar of a whole schema; None where no value satisfies it."""
         start = self.value(root, Part("root", free=not self.grammar.style.judging))
         while self._waiting:
-            self._waiting.popleft()()
+            name, write = self._waiting.popleft()
+            if self.grammar.full:
+                self.grammar.loosen()
+                self.grammar.rule(name, self.grammar.any_value())
+            else:
+                write(name)
         return self.grammar.text(start) if start else None
 
     def finds(self, pattern: str, name: str) -> bool:
@@ -141,7 +146,7 @@ class Compiler:
             self.grammar.loosen()
             return self.grammar.any_value()
         name = self.grammar.name(part.hint)
-        self._waiting.append(lambda: write(name))
+        self._waiting.append((name, write))
         return name
 
     def _value(self, node: CanonicalSchema, part: Part) -> str | None:
@@ -178,7 +183,7 @@ class Compiler:
                 shut = part.shut()
                 return self.later(part, lambda name: self._union(name, view.branches, shut))
             case AllOfView():
-                return self.later(part, lambda name: self._joined(name, view.branches, part))
+                return self.later(part, lambda name: self._joined(name, view, node, part))
             case TypedGroupView():
                 return self._typed(view, part)
             case RawView():
@@ -230,13 +235,13 @@ class Compiler:
         found = dict.fromkeys(value for value in values if value is not None)
         self.grammar.rule(name, *(found or [self.grammar.any_value()]))
 
-    def _joined(self, name: str, branches: list[CanonicalSchema], part: Part) -> None:
+    def _joined(self, name: str, view: AllOfView, node: CanonicalSchema, part: Part) -> None:
         """An intersection, as the union it amounts to, else as its narrowest part."""
         self._num_joined += 1
-        found = cases(branches) if self._num_joined <= _MOST_JOINED else None
+        found = cases(node) if self._num_joined <= _MOST_JOINED else None
         if found is None:
             self.grammar.loosen()
-            known = [b for b in branches if b.kind in _TIGHTEST]
+            known = [b for b in view.branches if b.kind in _TIGHTEST]
             best = min(known, key=lambda b: _TIGHTEST.index(b.kind), default=None)
             self._union(name, [best] if best else [], part.shut())
             return

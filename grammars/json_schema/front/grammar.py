@@ -11,8 +11,15 @@ from tether.grammars.json_schema.front.tokens import Style
 
 _LARGEST = 3_000_000
 """Characters of text; parts past that are left to the oracle."""
+_MOST_SYMBOLS = 12_000
+"""Names and alternatives: the engine numbers its symbols with 16 bits."""
 _MOST_PARTS = 150
 """Parts of intersected terminals, two of each not counted."""
+_SHALLOW = 600
+"""Rules that cannot be nested too deeply, whatever they refer to."""
+_DEEPEST = 1000
+"""Rules nested in rules, in the order in which the engine reads them; its stack ends at 2,500."""
+_WORD = re.compile(r"[a-z]\w*")
 _HINT = re.compile(r"[^a-z0-9]+")
 
 
@@ -33,6 +40,8 @@ class Grammar:
         self._size = 0
         self._num_parts = 0
         self._num_names = 0
+        self._values: set[str] = set()
+        self._num_symbols = 0
 
     def afford(self, num_parts: int) -> bool:
         """Whether one more terminal may be an intersection of so many parts.
@@ -45,7 +54,7 @@ class Grammar:
     @property
     def full(self) -> bool:
         """Whether the text is as large as it may get."""
-        return self._size > _LARGEST
+        return self._size > _LARGEST or self._num_symbols > _MOST_SYMBOLS
 
     def loosen(self) -> None:
         """Note that something is left to the oracle."""
@@ -54,13 +63,17 @@ class Grammar:
     def name(self, hint: str) -> str:
         """A new rule name."""
         self._num_names += 1
+        self._num_symbols += 1
         word = _HINT.sub("_", hint[:24].lower()).strip("_")
-        return f"{word if word[:1].isalpha() else 'v'}_{self._num_names}"
+        name = f"{word if word[:1].isalpha() else 'v'}_{self._num_names}"
+        self._values.add(name)
+        return name
 
     def rule(self, name: str, *alternatives: str) -> str:
         """Define a rule; a parametric one has `::_` at the end of its name."""
         body = "\n  | ".join(alternatives)
         self._size += len(body)
+        self._num_symbols += len(alternatives)
         self._rules[name] = body
         return name
 
@@ -69,6 +82,7 @@ class Grammar:
         name = self._terminals.get(body)
         if name is None:
             self._size += len(body)
+            self._num_symbols += 1
             name = f"{hint}{len(self._terminals)}"
             self._terminals[body] = name
         return name
@@ -104,8 +118,27 @@ class Grammar:
             self.rule("any_object", 'LB "}"', f"LB {member} (COMMA {member})* RB")
         return "any_object"
 
+    def _cut(self, start: str) -> None:
+        """Let values that lie too deep for the engine's stack be any value."""
+        bodies = {name.removesuffix("::_"): body for name, body in self._rules.items()}
+        seen: set[str] = set()
+        stack = [iter(_WORD.findall(start))]
+        while stack:
+            name = next(stack[-1], None)
+            if name is None:
+                stack.pop()
+            elif name in bodies and name not in seen:
+                seen.add(name)
+                if len(stack) > _DEEPEST and name in self._values:
+                    self.loosen()
+                    self._rules[name] = self.any_value()
+                else:
+                    stack.append(iter(_WORD.findall(bodies[name])))
+
     def text(self, start: str) -> str:
         """The whole grammar, from the expression `start`."""
+        if len(self._rules) > _SHALLOW:
+            self._cut(start)
         rules = "".join(f"{name}: {body}\n" for name, body in self._rules.items())
         terminals = "".join(f"{name}: {body}\n" for body, name in self._terminals.items())
         return f"{ENGINE_OPTIONS}start: {start}\n{rules}{self.style.terminals()}{terminals}"

@@ -36,14 +36,14 @@ def resolved(node: CanonicalSchema) -> CanonicalSchema | None:
     return node
 
 
-def cases(branches: list[CanonicalSchema]) -> tuple[list[CanonicalSchema], bool] | None:
-    """Schemas whose union holds the intersection of `branches`, and whether it holds no more.
+def cases(node: CanonicalSchema) -> tuple[list[CanonicalSchema], bool] | None:
+    """Schemas whose union holds an intersection, and whether it holds no more.
 
     None where there are too many or the library cannot join them.
     """
     exact, sides = True, []
-    for branch in _flat(branches):
-        if branch.kind in _LOOSE:
+    for branch in _flat(node):
+        if branch is None or branch.kind in _LOOSE:
             exact = False
             continue
         view = branch.view()
@@ -57,15 +57,21 @@ def cases(branches: list[CanonicalSchema]) -> tuple[list[CanonicalSchema], bool]
         joined = [reduce(CanonicalSchema.intersect, chosen) for chosen in product(*sides)]
     except CanonicalizationError:
         return None
-    return [node for node in joined if node.kind != CanonicalKind.FALSE], exact
+    return [case for case in joined if case.kind != CanonicalKind.FALSE], exact
 
 
-def _flat(branches: list[CanonicalSchema]) -> Iterator[CanonicalSchema]:
-    """The parts of an intersection, references to other intersections taken apart once."""
-    for branch in branches:
-        node = resolved(branch)
-        view = node.view() if node is not None else None
-        if isinstance(view, AllOfView):
-            yield from (part for part in map(resolved, view.branches) if part is not None)
-        elif node is not None:
-            yield node
+def _flat(node: CanonicalSchema) -> Iterator[CanonicalSchema | None]:
+    """The parts of an intersection, references to other intersections taken apart.
+
+    An intersection that comes back to itself asks for nothing more there.
+    """
+    seen, waiting = {node}, [node]
+    while waiting:
+        view = waiting.pop().view()
+        assert isinstance(view, AllOfView)
+        for part in map(resolved, view.branches):
+            if part is None or part.kind != CanonicalKind.ALL_OF:
+                yield part
+            elif part not in seen:
+                seen.add(part)
+                waiting.append(part)

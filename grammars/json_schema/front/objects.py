@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from tether.grammars.json_schema.front.compiler import Compiler, Part
 
 _MOST_OVERLAPS = 3
-_MOST_EXCLUDED = 5000
+_MOST_KNOWN = 5000
 
 
 def write_object_view(compiler: Compiler, name: str, view: ObjectView, part: Part) -> None:
     """Define the rule `name` as the objects of a view."""
-    _Object(compiler, name, view, part).write()
+    if len(view.properties) + len(view.required) > _MOST_KNOWN:
+        compiler.grammar.loosen()
+        compiler.grammar.rule(name, compiler.grammar.any_object())
+    else:
+        _Object(compiler, name, view, part).write()
 
 
 class _Object:
@@ -107,9 +111,6 @@ class _Object:
     def _extras(self) -> Iterator[str]:
         """Key and value of every kind of member that is not named."""
         taken = dict.fromkeys((*self._properties, *self._view.required))
-        if len(taken) > _MOST_EXCLUDED:
-            self._grammar.loosen()
-            taken = {}
         shape = self._key_shape()
         if taken:
             shape += f" & ~({' | '.join(map(literal_text, taken))})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ _NEGATIVE = frozenset(
     )
 )
 """Keywords that only forbid: without them a schema accepts no less."""
+_TURNING = frozenset(("not", "if", "oneOf", "contains", "enum", "const", "unevaluatedProperties"))
+"""Keywords under which a weaker part may make the whole stricter."""
 _NAMES = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
 
 
@@ -68,3 +71,34 @@ def _rebuilt(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]], na
         k: v if not names and k in _HELD else _rebuilt(v, change, not names and k in _NAMES)
         for k, v in kept.items()
     }
+
+
+def without_refused(schema: Json, path: list[str | int]) -> Json | None:
+    """A copy without the keyword at `path`, whose value breaks the rules of JSON Schema.
+
+    None where the whole might then accept less.
+    """
+    if not path or _TURNING.intersection(map(str, path)):
+        return None
+    copy = json.loads(json.dumps(schema))
+    holder = copy
+    for step in path[:-1]:
+        holder = holder[step]
+        if step == "patternProperties":
+            return _without_patterns(copy, path)
+    if path[-1] == "patternProperties":
+        return _without_patterns(copy, path)
+    if not isinstance(holder, dict):
+        return None
+    del holder[path[-1]]
+    return copy  # type: ignore[no-any-return]
+
+
+def _without_patterns(copy: Any, path: list[str | int]) -> Json:  # noqa: ANN401
+    """The schema without a `patternProperties` and what leans on it."""
+    holder = copy
+    for step in path[: path.index("patternProperties")]:
+        holder = holder[step]
+    for keyword in ("patternProperties", "additionalProperties", "unevaluatedProperties"):
+        holder.pop(keyword, None)
+    return copy  # type: ignore[no-any-return]
