@@ -17,8 +17,9 @@ from jsonschema_rs.canonical import Satisfiability
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front.compiler import Compiler
 from tether.grammars.json_schema.front.refuse import no_value
+from tether.grammars.json_schema.front.strain import Strain, on_deep_stack
 from tether.grammars.json_schema.front.tokens import Style
-from tether.grammars.json_schema.front.weaker import without_refused
+from tether.grammars.json_schema.front.weaker import weaker, without_refused
 from tether.types import Json, Order, Whitespace
 
 __all__ = ["Front", "front"]
@@ -78,7 +79,20 @@ def front(
         "retriever": retriever,
         "offline": retriever is None,
     }
+    strain = Strain(schema)
     compiler = Compiler(schema, Style(order, whitespace, bounds), validate_formats)
+    if strain.too_wide:
+        compiler.grammar.loosen()
+        schema = weaker(schema)[-1]  # type: ignore[assignment]
+        strain = Strain(schema)
+    if strain.too_wide or strain.too_deep:
+        return _loose(compiler, schema)
+    if strain.deep:
+        return on_deep_stack(lambda: _front(compiler, schema, options))
+    return _front(compiler, schema, options)
+
+
+def _front(compiler: Compiler, schema: Json, options: dict[str, Any]) -> Front:
     node = _canonical(compiler, schema, options)
     if node is None:
         return _loose(compiler, schema)

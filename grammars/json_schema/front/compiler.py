@@ -56,6 +56,8 @@ _TYPES = {
     "null": '"null"',
 }
 _MOST_VALUES = 50_000
+_MOST_NESTED = 500
+"""Arrays and objects in one enum."""
 _MOST_BRANCHES = 2_000
 _MOST_JOINED = 200
 """Parts that the canonical form left open and that are worked on again."""
@@ -203,7 +205,8 @@ class Compiler:
         return self.grammar.any_object() if name == "object" else _TYPES[name]
 
     def _listed(self, values: list[Json], part: Part) -> str:
-        if len(values) > _MOST_VALUES:
+        nested = sum(isinstance(value, dict | list) for value in values)
+        if len(values) > _MOST_VALUES or nested > _MOST_NESTED:
             self.grammar.loosen()
             return self._types(list(dict.fromkeys(map(_type_of, values))))
         judging = self.grammar.style.judging

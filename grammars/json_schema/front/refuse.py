@@ -7,11 +7,11 @@ from typing import Any
 import jsonschema_rs
 from jsonschema_rs.canonical import CanonicalizationError, UnsatisfiableReason, find_unsatisfiable
 
-from tether.errors import SchemaError
+from tether.errors import Unsatisfiable
 from tether.types import Json
 
 
-def no_value(schema: Json, options: dict[str, Any]) -> SchemaError:
+def no_value(schema: Json, options: dict[str, Any]) -> Unsatisfiable:
     """The refusal of a schema that allows nothing."""
     causes = _causes(schema, options)
     if len(causes) > 1:
@@ -21,7 +21,7 @@ def no_value(schema: Json, options: dict[str, Any]) -> SchemaError:
     else:
         message = f"No JSON value satisfies the schema: {causes[0]} allows none."
         hint = "Correct the part that is false or contradicts itself."
-    return SchemaError(message, hint=hint, pointer=_pointer(causes[0]))
+    return Unsatisfiable(message, hint=hint, pointer=_pointer(causes[0]))
 
 
 def _causes(schema: Json, options: dict[str, Any]) -> list[str]:

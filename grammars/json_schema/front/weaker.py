@@ -22,6 +22,9 @@ _NEGATIVE = frozenset(
         "minContains",
         "maxContains",
         "propertyNames",
+        "dependencies",
+        "dependentRequired",
+        "dependentSchemas",
         "$dynamicRef",
         "$recursiveRef",
     )
@@ -29,7 +32,7 @@ _NEGATIVE = frozenset(
 """Keywords that only forbid: without them a schema accepts no less."""
 _TURNING = frozenset(("not", "if", "oneOf", "contains", "enum", "const", "unevaluatedProperties"))
 """Keywords under which a weaker part may make the whole stricter."""
-_NAMES = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
+_NAMES = frozenset(("properties", "patternProperties", "$defs", "definitions"))
 
 
 def weaker(schema: Json) -> list[Json]:
