@@ -133,7 +133,7 @@ def test_what_no_dialect_says_is_judged_by_python(pattern: str, good: str, bad: 
 
 
 def test_keys_have_foreign_patterns_too() -> None:
-    schema = {
+    schema: Any = {
         "$schema": DRAFT_4,
         "patternProperties": {r"\Ax}": {"type": "integer"}, r"^x\}": {"minimum": 3}},
         "additionalProperties": False,
@@ -195,12 +195,12 @@ def test_exact_numbers_reach_the_judge() -> None:
 
 
 def test_faults_name_their_places() -> None:
-    schema = {
+    schema: Any = {
         "properties": {"a": {"items": {"maximum": 3}}, "b": {"enum": [1]}},
         "required": ["c"],
         "additionalProperties": False,
     }
-    value = {"a": [1, 5], "b": 2, "d": 0}
+    value: Any = {"a": [1, 5], "b": 2, "d": 0}
     found = {fault.keyword: fault for fault in Oracle(schema).faults(value)}
     assert set(found) == {"maximum", "enum", "required", "additionalProperties"}
     assert found["maximum"] == Fault(
@@ -220,7 +220,7 @@ def test_complaints_are_short() -> None:
 
 
 def test_errors_below_a_choice_point_at_their_cause() -> None:
-    deep = {"$schema": DRAFT_4, "items": {"oneOf": [{"type": "string"}, {"minimum": "3"}]}}
+    deep: Any = {"$schema": DRAFT_4, "items": {"oneOf": [{"type": "string"}, {"minimum": "3"}]}}
     with pytest.raises(SchemaError) as caught:
         Oracle(deep)
     assert caught.value.pointer == "/items/oneOf/1/minimum"
@@ -247,7 +247,7 @@ def test_references_that_lead_nowhere(schema: Any, pointer: str, said: str, cure
 
 
 def test_retrieved_documents_are_judged_by_their_own_draft() -> None:
-    documents = {"https://a.example/old": {"$schema": DRAFT_4, "type": "integer"}}
+    documents: dict[str, Any] = {"https://a.example/old": {"$schema": DRAFT_4, "type": "integer"}}
     oracle = Oracle({"$ref": "https://a.example/old"}, retriever=documents.__getitem__)
     assert oracle.complaint("1") is None
     assert oracle.complaint("1.0")

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -44,7 +44,7 @@ class Site:
 
 def test_documents_are_fetched_once_and_lead_to_others() -> None:
     site = Site()
-    schema = {
+    schema: Any = {
         "anyOf": [{"$ref": "https://a.example/a.json"}],
         "minItems": 1,
         "contains": {"$ref": "https://a.example/a.json#/$defs/n"},
@@ -129,7 +129,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def test_over_https(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    schema = {"$ref": f"{server}/b.json"}
+    schema: Any = {"$ref": f"{server}/b.json"}
     with pytest.raises(SchemaError, match="certificate"):
         Oracle(schema, retriever=remote.retriever())
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
@@ -140,7 +140,7 @@ def test_over_https(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_bundled_schema_needs_no_network_and_keeps_its_order() -> None:
     properties = {"z": {"$ref": "https://a.example/b.json"}, "a": {"$ref": "#/$defs/own"}}
-    schema = {"properties": properties, "$defs": {"own": {"const": 1}}}
+    schema: Any = {"properties": properties, "$defs": {"own": {"const": 1}}}
     text = remote.bundled(json.dumps(schema), Site().open)
     assert list(json.loads(text)["properties"]) == ["z", "a"]
     oracle = Oracle(json.loads(text))
@@ -152,7 +152,7 @@ def test_a_bundled_schema_needs_no_network_and_keeps_its_order() -> None:
 
 
 def test_a_fragment_of_a_document_is_found_after_bundling() -> None:
-    schema = {
+    schema: Any = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$ref": "#/definitions/x",
         "maxItems": 0,
