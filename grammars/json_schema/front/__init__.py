@@ -45,7 +45,7 @@ class Front:
 
 
 def front(
-    schema: dict[str, Any] | bool,
+    schema: Json,
     *,
     order: Order = "declared",
     whitespace: Whitespace = "compact",
@@ -83,7 +83,7 @@ def front(
     compiler = Compiler(schema, Style(order, whitespace, bounds), validate_formats)
     if strain.too_wide:
         compiler.grammar.loosen()
-        schema = weaker(schema)[-1]  # type: ignore[assignment]
+        schema = weaker(schema)[-1]
         strain = Strain(schema)
     if strain.too_wide or strain.too_deep:
         return _loose(compiler, schema)
@@ -102,9 +102,7 @@ def _front(compiler: Compiler, schema: Json, options: dict[str, Any]) -> Front:
     return Front(text, compiler.grammar.exact, compiler.grammar.extras)
 
 
-def _canonical(
-    compiler: Compiler, schema: Json, options: dict[str, Any]
-) -> CanonicalSchema | None:
+def _canonical(compiler: Compiler, schema: Json, options: dict[str, Any]) -> CanonicalSchema | None:
     """The canonical schema; None where the library cannot make one, and the oracle judges alone.
 
     Values that its meta-schema refuses, such as patterns of another dialect, are left out.
@@ -127,6 +125,7 @@ def _loose(compiler: Compiler, schema: Json) -> Front:
     """Any value of the types that a schema names at its root."""
     named = schema.get("type") if isinstance(schema, dict) else None
     types = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    node = _canonical(compiler, {"type": types} if types else True, {})
+    known: Json = {"type": types} if types else True  # type: ignore[dict-item]
+    node = _canonical(compiler, known, {})
     text = compiler.text(node) if node else None
     return Front(text or compiler.grammar.text(compiler.grammar.any_value()), False, True)

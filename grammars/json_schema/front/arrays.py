@@ -71,7 +71,9 @@ def _write_sequence(
         if place < len(prefix) and (high is None or place < high):
             grammar.rule(f"{name}t{place}", *ends, f"COMMA {prefix[place]} {name}t{place + 1}")
         elif item and place == len(prefix):
-            grammar.rule(f"{name}t{place}", f"{_repeated(item, low - place, high, place)} RS".strip())
+            grammar.rule(
+                f"{name}t{place}", f"{_repeated(item, low - place, high, place)} RS".strip()
+            )
         else:
             grammar.rule(f"{name}t{place}", "RS")
 

@@ -7,9 +7,8 @@ costs Python's stack, and equal parts share one rule.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -204,7 +203,7 @@ class Compiler:
             return self.grammar.any_array()
         return self.grammar.any_object() if name == "object" else _TYPES[name]
 
-    def _listed(self, values: list[Json], part: Part) -> str:
+    def _listed(self, values: Sequence[object], part: Part) -> str:
         nested = sum(isinstance(value, dict | list) for value in values)
         if len(values) > _MOST_VALUES or nested > _MOST_NESTED:
             self.grammar.loosen()
@@ -217,7 +216,7 @@ class Compiler:
                 found.append(self.later(part, self._constant(value)))
         return found[0] if len(found) == 1 else f"({' | '.join(found)})"
 
-    def _constant(self, value: Json) -> Callable[[str], None]:
+    def _constant(self, value: object) -> Callable[[str], None]:
         return lambda name: write_constant(self, name, value)
 
     def _reference(self, node: CanonicalSchema, part: Part) -> str | None:
@@ -270,7 +269,9 @@ class Compiler:
         self._num_joined += 1
         for schema in weaker(view.schema) if self._num_joined <= _MOST_JOINED else []:
             try:
-                again = jsonschema_rs.canonicalize(schema, draft=node.draft, validate_formats=self.formats, offline=True)
+                again = jsonschema_rs.canonicalize(
+                    schema, draft=node.draft, validate_formats=self.formats, offline=True
+                )
             except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
                 continue
             if again.kind not in (CanonicalKind.RAW, CanonicalKind.TRUE, CanonicalKind.FALSE):
@@ -278,7 +279,7 @@ class Compiler:
         return self.grammar.any_value()
 
 
-def _type_of(value: Json) -> str:
+def _type_of(value: object) -> str:
     names: Iterator[str] = (
         name
         for kind, name in (

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tether.grammars.json_schema.front.literals import literal
 from tether.grammars.json_schema.front.members import Member, Members, write_object
-from tether.types import Json
 
 if TYPE_CHECKING:
     from tether.grammars.json_schema.front.compiler import Compiler
 
 
-def write_constant(compiler: Compiler, name: str, value: Json) -> None:
+def write_constant(compiler: Compiler, name: str, value: object) -> None:
     """Define the rule `name` as the spellings of one array or object."""
     if isinstance(value, dict):
         _write_object(compiler, name, value)
@@ -21,7 +20,7 @@ def write_constant(compiler: Compiler, name: str, value: Json) -> None:
     compiler.grammar.rule(name, f"LS {' COMMA '.join(items)} RS" if items else 'LS "]"')
 
 
-def _write_object(compiler: Compiler, name: str, value: dict[str, Json]) -> None:
+def _write_object(compiler: Compiler, name: str, value: dict[str, Any]) -> None:
     grammar, judging = compiler.grammar, compiler.grammar.style.judging
     names = list(value) if judging else compiler.order.sorted(value)
     known = [
@@ -30,7 +29,7 @@ def _write_object(compiler: Compiler, name: str, value: dict[str, Json]) -> None
     write_object(grammar, name, Members(known, [], ordered=not judging))
 
 
-def _part(compiler: Compiler, name: str, value: Json) -> str:
+def _part(compiler: Compiler, name: str, value: object) -> str:
     from tether.grammars.json_schema.front.compiler import Part
 
     if isinstance(value, dict | list):

@@ -114,7 +114,7 @@ class Grammar:
         self.extras = True
         if "any_object" not in self._rules:
             self._rules["any_object"] = ""
-            member = f"STR COLON {self.any_value()}"
+            member = f"MEMBER {self.any_value()}"
             self.rule("any_object", 'LB "}"', f"LB {member} (COMMA {member})* RB")
         return "any_object"
 

@@ -6,21 +6,21 @@ from decimal import Decimal
 from math import isfinite
 
 from tether.grammars.json_schema.front.grammar import literal_text
-from tether.types import Json
 
 _WIDEST = 310
 """Digits up to which an integer is also offered as a float."""
 
 
-def literal(value: Json | Decimal, judging: bool) -> str:
-    """The body of the terminal of one scalar."""
+def literal(value: object, judging: bool) -> str:
+    """The body of the terminal of one scalar: a JSON value that is no array and no object."""
     if isinstance(value, str):
         return literal_text(value)
     if value is None:
         return '"null"'
     if isinstance(value, bool):
         return '"true"' if value else '"false"'
-    return " | ".join(_number(value, judging))  # type: ignore[arg-type]
+    assert isinstance(value, int | float | Decimal)
+    return " | ".join(_number(value, judging))
 
 
 def _number(value: int | float | Decimal, judging: bool) -> list[str]:
@@ -36,7 +36,9 @@ def _number(value: int | float | Decimal, judging: bool) -> list[str]:
     tail = "0*" if "." in plain else r"(\.0+)?"
     sign = "-?" if plain == "0" else ""
     found = [f"/{sign}{plain.replace('.', chr(92) + '.')}{tail}/"]
-    if spread < _WIDEST - 2 and isfinite(float(exact)) and Decimal(float(exact)) == exact or "e" in repr(value):
+    if (
+        spread < _WIDEST - 2 and isfinite(float(exact)) and Decimal(float(exact)) == exact
+    ) or "e" in repr(value):
         short = repr(float(exact))
         found += [f'"{short}"'] if "e" in short else []
     return found

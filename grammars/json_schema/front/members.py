@@ -168,7 +168,11 @@ class _AnyOrder:
         if self._members.extras or self._unnumbered:
             return [] if high is None else [f"lt({_COUNT}, {high - 1})"]
         most = size - self._needed if high is None else high - self._needed
-        return [f"bit_count_lt([{self._needed}:{size}], {most})"] if size > self._needed else ["lt(_, 0)"]
+        return (
+            [f"bit_count_lt([{self._needed}:{size}], {most})"]
+            if size > self._needed
+            else ["lt(_, 0)"]
+        )
 
     @property
     def _spare(self) -> list[str]:
@@ -203,7 +207,11 @@ class _Ordered:
         after = members.num_required
         for bit, member in enumerate(members.known):
             after -= member.required
-            fits = [f"is_zeros([{bit}:{self._size + 1}])", *self._has(before), *self._counts(bit, after)]
+            fits = [
+                f"is_zeros([{bit}:{self._size + 1}])",
+                *self._has(before),
+                *self._counts(bit, after),
+            ]
             yield f"{member.key} {member.value} {rest}::set_bit({bit}){_if(fits)}"
             before = bit if member.required else before
         limit = [] if members.high is None else [f"lt({_COUNT}, {members.high})"]

@@ -64,7 +64,10 @@ def num_digits(value: Decimal) -> int:
 
 def span_terminal(span: Span, judging: bool) -> str:
     """The body of the terminal of a span; "" where it holds no number."""
-    parts = [_magnitudes(span, True, judging), _negative(_magnitudes(span.mirrored(), judging, judging))]
+    parts = [
+        _magnitudes(span, True, judging),
+        _negative(_magnitudes(span.mirrored(), judging, judging)),
+    ]
     return " | ".join(part for part in parts if part)
 
 
@@ -77,9 +80,15 @@ def _magnitudes(span: Span, zero: bool, judging: bool) -> str:
     low, open_low = span.low, span.open_low
     if low is None or low < 0:
         low, open_low = Decimal(0), not zero
-    if span.high is not None and (span.high < low or span.high == low and (open_low or span.open_high)):
+    if span.high is not None and (
+        span.high < low or (span.high == low and (open_low or span.open_high))
+    ):
         return ""
-    body = _integers(span, low, open_low, judging) if span.whole else _reals(span, low, open_low, judging)
+    body = (
+        _integers(span, low, open_low, judging)
+        if span.whole
+        else _reals(span, low, open_low, judging)
+    )
     if body and judging and span.high != 0:
         return rf"{body} | /{_ANY}{_FRACTION}{_EXPONENT}/"
     return body
@@ -205,7 +214,11 @@ def listed_multiples(span: Span, step: Decimal) -> list[Decimal] | None:
         return None
     first, last = _ceiling(span.low / step), _floor(span.high / step)
     found = (step * i for i in range(first, last + 1))
-    return [v for v in found if not (span.open_low and v == span.low or span.open_high and v == span.high)]
+    return [
+        v
+        for v in found
+        if not ((span.open_low and v == span.low) or (span.open_high and v == span.high))
+    ]
 
 
 def multiples_regex(step: Decimal, judging: bool) -> str | None:

@@ -117,11 +117,9 @@ class _Object:
         bodies = self._pattern_bodies()
         for body, node in self._by_patterns(bodies):
             yield from self._extra(f"{shape} & {body}", node)
-        for body in bodies.values():
-            shape += f" & ~{body}" if body else ""
-        if None in bodies.values() and self._additional is not None:
-            self._grammar.loosen()
-        yield from self._extra(shape, self._additional if None not in bodies.values() else None)
+        regular = [body for body in bodies.values() if body]
+        rest = self._additional if len(regular) == len(bodies) else None
+        yield from self._extra(" & ~".join([shape, *regular]), rest)
 
     def _extra(self, key: str, node: CanonicalSchema | None) -> Iterator[str]:
         value = self._grammar.any_value()

@@ -162,7 +162,7 @@ class _Reader:
         return ((low[0][0], high[0][0]),)
 
     def _class_char(self) -> tuple[Ranges, bool]:
-        """A character or a class such as \\d, and whether it is a single character."""
+        """A character or a class such as that of digits, and whether it is a single character."""
         char = self._next()
         return self._escaped() if char == "\\" else (((ord(char), ord(char)),), True)
 

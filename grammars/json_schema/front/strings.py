@@ -91,7 +91,7 @@ def _exclusions(grammar: Grammar, view: StringView) -> Iterator[str]:
     """What the string must not be."""
     names = [name for name in view.excluded_formats if name in FORMATS]
     patterns = [*view.excluded_patterns, *(FORMATS[n].wide for n in names if FORMATS[n].wide_exact)]
-    if len(patterns) < len(view.excluded_patterns) + len(names):
+    if len(patterns) < len(view.excluded_patterns) + len(view.excluded_formats):
         grammar.loosen()
     for pattern in patterns:
         language = pattern_language(pattern)

@@ -2,6 +2,8 @@
 
 Judging (no bounds) takes everything that Python's `json.dumps` may write; generating spells each
 value in one plain way. White space stands inside the punctuation terminals, never in %ignore.
+A name and its colon are one terminal everywhere: the engine matches the longest, so that a name
+alone would lose against a name with its colon in another branch.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ class Style:
             f"COMMA: /{comma}/\nCOLON: /{colon}/\n"
             f"LB: /\\{{{after}/\nRB: /{before}\\}}/\nLS: /\\[{after}/\nRS: /{before}\\]/\n"
             f'STR: /"{self.char}{times}"/\nNAME: /"{self.char}*"/\n'
-            f"INT: /{self.integer}/\nNUM: /{self.number}/\nBOOL: /true|false/\n"
+            f"MEMBER: STR COLON\nINT: /{self.integer}/\nNUM: /{self.number}/\nBOOL: /true|false/\n"
         )
 
     def _gaps(self) -> tuple[str, str, str, str]:

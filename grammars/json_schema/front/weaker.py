@@ -30,12 +30,14 @@ _NEGATIVE = frozenset(
     )
 )
 """Keywords that only forbid: without them a schema accepts no less."""
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
 _TURNING = frozenset(("not", "if", "oneOf", "contains", "enum", "const", "unevaluatedProperties"))
 """Keywords under which a weaker part may make the whole stricter."""
 _NAMES = frozenset(("properties", "patternProperties", "$defs", "definitions"))
 
 
-def weaker(schema: Json) -> list[Json]:
+def weaker(schema: object) -> list[Any]:
     """Ever weaker forms of a schema.
 
     First without the `$schema` of embedded parts, which mostly repeat the root's; then without
@@ -57,7 +59,7 @@ def _without_bans(part: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _rebuilt(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]], names: bool = False) -> Any:  # noqa: ANN401
+def _rebuilt(schema: object, change: Change, names: bool = False) -> object:
     """A copy with every sub-schema changed.
 
     Args:
