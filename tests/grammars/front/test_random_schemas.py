@@ -23,12 +23,23 @@ from tether.grammars.vocabulary import Vocabulary
 
 KEYS = ["a", "b", "ab", "c", "é", 'q"']
 STRINGS = ["", "a", "ab", "abc", "b1", "12", "2020-02-29", "é", 'say "hi"', "a/b", "\n", "x@y.zz"]
-PATTERNS = ["^a", "b$", "^[a-z]+$", "a|b", r"\d", "^(a|b1)$", "[^a]", r"^\w{1,3}$", "^.*$", "(^a|1$)"]
+PATTERNS = [
+    "^a",
+    "b$",
+    "^[a-z]+$",
+    "a|b",
+    r"\d",
+    "^(a|b1)$",
+    "[^a]",
+    r"^\w{1,3}$",
+    "^.*$",
+    "(^a|1$)",
+]
 FORMATS = ["date", "ipv4", "email", "uuid", "path", "json-pointer", "uri-reference"]
 NUMBERS = [0, 1, -1, 2, 10, 99, 100, 1.5, -2.25, 0.1, 1000000, 1e20, 1e-5, 3, 6]
 
 
-def schemas(rng: random.Random, depth: int = 3) -> Any:  # noqa: ANN401
+def schemas(rng: random.Random, depth: int = 3) -> Any:
     """A random schema over all families of keywords."""
     makers = [a_string, a_number, an_enum, lambda r, d: r.choice([True, {"type": "null"}, {}])]
     if depth:
@@ -62,7 +73,14 @@ def a_number(rng: random.Random, depth: int) -> dict[str, Any]:
 
 
 def an_enum(rng: random.Random, depth: int) -> dict[str, Any]:
-    values = [*rng.sample(STRINGS, 2), *rng.sample(NUMBERS, 2), None, True, [1, "a"], {"a": 1, "b": []}]
+    values = [
+        *rng.sample(STRINGS, 2),
+        *rng.sample(NUMBERS, 2),
+        None,
+        True,
+        [1, "a"],
+        {"a": 1, "b": []},
+    ]
     return {"enum": rng.sample(values, rng.randint(1, 4))}
 
 
@@ -103,12 +121,12 @@ def a_union(rng: random.Random, depth: int) -> dict[str, Any]:
     return {keyword: [schemas(rng, depth) for _ in range(2)]}
 
 
-def some(rng: random.Random, base: dict[str, Any], **optional: Any) -> dict[str, Any]:  # noqa: ANN401
+def some(rng: random.Random, base: dict[str, Any], **optional: Any) -> dict[str, Any]:
     """`base` with about a third of the other keywords."""
     return base | {name: value for name, value in optional.items() if rng.random() < 0.3}
 
 
-def values(rng: random.Random, depth: int = 3) -> Any:  # noqa: ANN401
+def values(rng: random.Random, depth: int = 3) -> Any:
     """A random JSON value from the same small world."""
     kind = rng.randrange(9 if depth else 6)
     if kind < 2:
@@ -154,7 +172,7 @@ def test_judging_holds_every_valid_text(byte_vocab: Vocabulary, whole: bool) -> 
 
 
 @pytest.mark.parametrize("order", ["declared", "any"])
-def test_generating_never_gets_stuck(byte_vocab: Vocabulary, whole: bool, order: Any) -> None:  # noqa: ANN401
+def test_generating_never_gets_stuck(byte_vocab: Vocabulary, whole: bool, order: Any) -> None:
     num_exact = 0
     for rng, schema, validator in cases(range(5_000 if whole else 150)):
         try:
@@ -169,7 +187,7 @@ def test_generating_never_gets_stuck(byte_vocab: Vocabulary, whole: bool, order:
     assert num_exact > 100
 
 
-def walk(rng: random.Random, mask: Front, vocab: Vocabulary, schema: Any) -> str | None:  # noqa: ANN401
+def walk(rng: random.Random, mask: Front, vocab: Vocabulary, schema: Any) -> str | None:
     """A random text of a grammar; None where it grew too long."""
     matcher = EngineConstraint(mask.grammar, vocab).start()
     bits = np.zeros(vocab.num_words, dtype=np.int32)
