@@ -564,6 +564,10 @@ SCHEMA = {
         "info",
         "The cost is {cost}: {name!r} at {where} is judged {when}{more}.",
         "{cure}",
-        ('{"not": {"pattern": "^a"}}', '{"uniqueItems": true}', '{"contains": {"const": 1}}'),
+        (
+            '{"not": {"contains": {"const": 1}}}',
+            '{"uniqueItems": true}',
+            '{"contains": {"const": 1}}',
+        ),
     ),
 }

@@ -23,12 +23,12 @@ def branch_findings(parts: Parts, dead: Dead) -> Iterator[Finding]:
             yield SCHEMA["branch_dead"].on(where, where=where, why=why)
     for where, part in parts.each.items():
         for keyword in ("anyOf", "oneOf"):
-            branches = live_branches(part.get(keyword), f"{where}/{keyword}", dead)
+            branches = _live(part.get(keyword), f"{where}/{keyword}", dead)
             if len(branches) <= MOST_BRANCHES:
                 yield from _covered(parts, branches, keyword)
 
 
-def live_branches(branches: object, pointer: str, dead: Dead) -> list[str]:
+def _live(branches: object, pointer: str, dead: Dead) -> list[str]:
     """The pointers of the branches that some value fits."""
     pointers = (
         [f"{pointer}/{i}" for i in range(len(branches))] if isinstance(branches, list) else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from tether.grammars.findings import Finding
@@ -14,9 +13,11 @@ from tether.grammars.lint.messages import SCHEMA
 if TYPE_CHECKING:
     from tether.grammars.json_schema.lint.parts import Parts
 
-_MOST_KEYS = 63
-"""Known keys of one object that the mask counts."""
-_LONGEST = 256
+_MOST_VALUES = 63
+"""Values of an enum whose use in an array the mask remembers."""
+_MOST_PATTERNS = 3
+"""Patterns of keys in one object that the mask tells apart."""
+_LONGEST = 2000
 """Length of a string up to which the mask counts."""
 _IRREGULAR = frozenset(
     ("iri", "iri-reference", "idn-email", "idn-hostname", "uri-template", "regex")
@@ -64,36 +65,25 @@ Rule = Callable[["Parts", str, dict[str, Any]], bool]
 
 
 def _not(parts: Parts, where: str, part: dict[str, Any]) -> bool:
-    return not parts.resolves_not(f"{where}/not")
+    return not parts.is_resolved(where, ("not",))
 
 
 def _one_of(parts: Parts, where: str, part: dict[str, Any]) -> bool:
-    branches = [f"{where}/oneOf/{index}" for index in range(len(part["oneOf"]))]
-    if len(branches) > MOST_BRANCHES:
-        return True
-    return not all(parts.exclude(one, other) for one, other in combinations(branches, 2))
+    return len(part["oneOf"]) > MOST_BRANCHES or not parts.is_resolved(where, ("oneOf",))
 
 
 def _if(parts: Parts, where: str, part: dict[str, Any]) -> bool:
-    return not parts.resolves_not(f"{where}/if")
+    return not parts.is_resolved(where, ("if", "then", "else"))
 
 
 def _unique_items(parts: Parts, where: str, part: dict[str, Any]) -> bool:
     items = part.get("items")
     values = items.get("enum") if isinstance(items, dict) else None
-    return part["uniqueItems"] and not (isinstance(values, list) and len(values) <= _MOST_KEYS)
-
-
-def _count(parts: Parts, where: str, part: dict[str, Any]) -> bool:
-    return part.get("additionalProperties") is not False or "patternProperties" in part
-
-
-def _keys(parts: Parts, where: str, part: dict[str, Any]) -> bool:
-    return len(part["properties"]) > _MOST_KEYS
+    return part["uniqueItems"] and not (isinstance(values, list) and len(values) <= _MOST_VALUES)
 
 
 def _patterns(parts: Parts, where: str, part: dict[str, Any]) -> bool:
-    return len(part["patternProperties"]) > 1
+    return len(part["patternProperties"]) > _MOST_PATTERNS
 
 
 def _pattern(parts: Parts, where: str, part: dict[str, Any]) -> bool:
@@ -119,12 +109,8 @@ _RULES: tuple[tuple[str, type | tuple[type, ...], str, Rule], ...] = (
     ("contains", dict, "heavy", _always),
     ("unevaluatedItems", (bool, dict), "heavy", _always),
     ("unevaluatedProperties", (bool, dict), "heavy", _always),
-    ("minProperties", int, "heavy", _count),
-    ("maxProperties", int, "heavy", _count),
-    ("properties", dict, "heavy", _keys),
     ("patternProperties", dict, "moderate", _patterns),
     ("uniqueItems", bool, "moderate", _unique_items),
-    ("propertyNames", dict, "moderate", _always),
     ("pattern", str, "moderate", _pattern),
     ("maxLength", int, "moderate", _length),
     ("format", str, "moderate", _format),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tether.grammars.json_schema.oracle import draft_of
 from tether.grammars.json_schema.walk import local_reference, subschemas
@@ -89,44 +91,34 @@ class Parts:
         target = local_reference(part)
         return self.each.get(target[0], {}) if target else part
 
-    def exclude(self, one: str, other: str) -> bool:
-        """Whether surely nothing fits both parts."""
-        import jsonschema_rs
-
-        left, right = self._canonical(one), self._canonical(other)
-        if left is None or right is None:
-            return False
-        try:
-            both = left.intersect(right).satisfiability()
-        except ValueError:
-            return False
-        return both == jsonschema_rs.canonical.Satisfiability.NO
-
-    def resolves_not(self, pointer: str) -> bool:
-        """Whether the negation of the part at `pointer` can be said without a negation."""
+    def is_resolved(self, pointer: str, keywords: Sequence[str]) -> bool:
+        """Whether a part's `keywords` can be said without not, oneOf and conditions."""
         import jsonschema_rs
 
         kinds = jsonschema_rs.canonical.CanonicalKind
-        part = self._canonical(pointer)
-        if part is None:
+        loose = {kinds.NOT, kinds.ONE_OF, kinds.RAW}
+        root, part = self.each[""], self.each[pointer]
+        shelves = ("$schema", "$defs", "definitions")
+        alone: dict[str, Any] = {name: root[name] for name in shelves if name in root}
+        alone |= {name: part[name] for name in keywords if name in part}
+        form = None if self.is_large else self._canonicalized(alone)
+        if form is None or form.kind in loose:
             return False
-        try:
-            opposite = part.negate()
-        except ValueError:
-            return False
-        return opposite.kind not in (kinds.NOT, kinds.RAW, kinds.STRING)
+        branches = getattr(form.view(), "branches", ())
+        return all(branch.kind not in loose for branch in branches)
 
     def _canonical(self, pointer: str) -> jsonschema_rs.CanonicalSchema | None:
         if pointer not in self._known:
-            self._known[pointer] = None if self.is_large else self._made(pointer)
+            target = {"$ref": f"{_ROOT}#{quote(pointer)}"}
+            self._known[pointer] = None if self.is_large else self._canonicalized(target)
         return self._known[pointer]
 
-    def _made(self, pointer: str) -> jsonschema_rs.CanonicalSchema | None:
+    def _canonicalized(self, schema: dict[str, Any]) -> jsonschema_rs.CanonicalSchema | None:
         import jsonschema_rs
 
         try:
             return jsonschema_rs.canonicalize(
-                {"$ref": f"{_ROOT}#{pointer}"},
+                schema,
                 draft=self.draft,
                 registry=self._registry,
                 validate_formats=True,
