@@ -71,3 +71,93 @@ TITLE_NOUNS = words("""
 Harbour Garden River Letter Mirror Mountain Island House Winter Sky Road Forest Clock Bridge
 Shadow Orchard Kingdom Voyage Machine Lantern
 """)
+MORE_FIRST = words("""
+Jürgen Zoë Łukasz José André Søren Márta Renée Björn Inês Chloé François Anaïs Óscar Ewa Tim Ben
+Ada Alan Grace Ian Joan Ken Lena Mark Neil Otto Pam Rita Sam Tina Uwe Vic Will Amy Bob Cara Dean
+Eve Fay Gus Holly Ivy Jack Kate Leo Mia Ned Owen Piet Ruth Stan Theo Una Vince Wes Yan Deepa Arjun
+Hiroshi Yuki Wei Jun Aminata Chidi Ngozi Tariq Layla Sven Ingrid Matteo Giulia Pilar Diego
+""")
+MORE_LAST = words("""
+Müller Nuñez Sørensen Dvořák Lefèvre García Öztürk Szabó Köhler Peña Smith Johnson Miller Wilson
+Anderson Thompson Robinson Walker Wright Hughes Edwards Turner Parker Collins Stewart Morris
+Murphy Cook Rogers Morgan Cooper Peterson Bailey Kelly Howard Ward Cox Richardson Wood Watson
+Brooks Bennett Gray Ross Price Barnes Fisher Patel Sharma Kaur Mensah Abebe Ibrahim Hassan Suzuki
+Yamamoto Ricci Ferrari Bianchi Lambert Girard Becker Hoffmann Wagner Lindqvist Virtanen O'Brien
+O'Neill McDonald McCarthy
+""")
+TRADES = words("""
+plumber baker nurse teacher carpenter electrician welder gardener cook waiter driver cashier
+librarian accountant lawyer engineer programmer designer translator editor journalist dentist
+pharmacist surveyor architect chemist biologist mechanic painter roofer tailor receptionist
+photographer economist analyst technician optician butcher florist barber paramedic postman
+""")
+TRADE_ADJECTIVES = words("""
+senior junior assistant trainee head chief lead deputy retired freelance night primary mobile
+marine legal medical technical
+""")
+FOODS = words("""
+flour sugar butter milk eggs salt pepper onions garlic carrots potatoes tomatoes rice lentils
+chickpeas beans spinach mushrooms cheese cream yoghurt honey oats almonds walnuts raisins apples
+pears lemons oranges bananas cherries plums basil parsley thyme cinnamon ginger vanilla cocoa yeast
+olives capers celery leeks pumpkin beetroot cabbage noodles couscous tofu salmon tuna chicken ham
+""")
+FOOD_ADJECTIVES = words("""
+fresh dried brown red green plain ground chopped smoked grated frozen tinned roasted sliced unsalted
+""")
+DISHES = words("""
+soup stew pie salad curry risotto cake bread lasagne omelette tart pancakes dumplings casserole
+crumble biscuits goulash gratin pudding chilli noodles sandwich
+""")
+VERBS = words("""
+replace repair check order update review clean book print send collect paint test install call
+measure translate archive move label
+""")
+OBJECTS = words("""
+filter report invoice website contract heater door roof server printer window pump gate sign
+spreadsheet brochure database archive kitchen projector alarm lock boiler fence leaflet manual
+keyboard router battery carpet ladder schedule
+""")
+OBJECT_ADJECTIVES = words("""
+old new broken main rear front second annual missing spare weekly heavy draft faulty small large
+""")
+QUALITIES = words("""
+free early quick quiet local shared public extra daily cold hot soft hard dry wet clean blank slow
+fast bright dark loose tight sharp digital manual leather wooden metal paper plastic cotton spare
+front rear broken cracked late wrong damaged double single heated foldable waterproof adjustable
+""")
+CONCEPTS = words("""
+delivery screen handle strap button cable socket hinge lid wheel zip pocket timer alarm display
+battery charger sensor switch lock stand case parts parking breakfast access storage seating
+lighting training support service rest report login password page backup copy seal label edge
+surface noise smell leak dent scratch stain headache cough fever ankle knee shoulder tooth check-up
+budget schedule safety hiring marketing pricing security planning statistics pottery drawing
+photography swimming cooking chess history music yoga
+""")
+LANGUAGES = words("""
+English German French Spanish Italian Portuguese Dutch Polish Czech Swedish Danish Norwegian
+Finnish Greek Turkish Arabic Hebrew Hindi Urdu Bengali Mandarin Japanese Korean Vietnamese Thai
+Swahili Russian Ukrainian Romanian Hungarian
+""")
+PLACE_TAILS = words("Hotel Inn Hall Centre Room Pavilion Theatre Cafe House Arena Museum Lodge")
+PLACE_HEADS = words("""
+Aurora Riverside Bellevue Grand Central Royal Seaside Harbour Garden Lakeside Station Park Old
+Victoria Panorama Sunrise Corner Market Castle Meadow Northern Southern Crystal Blue Green
+""")
+TEAM_TAILS = words("United Rovers City Athletic Wanderers Tigers Eagles Hawks Wolves Town Rangers")
+ORGANISATIONS = words("""
+University Hospital Library Council School College Institute Foundation Bank Museum Clinic Airlines
+Bakery Garage Insurance Press Pharmacy Railways
+""")
+CAR_TYPES = words("Estate Coupe Van Hatchback Roadster Pickup Cruiser Compact Sport Family")
+FLAVOURS = words("""
+chicken tomato lentil mushroom apple carrot lemon almond onion potato chickpea spinach leek pumpkin
+ginger chocolate plum cherry walnut cheese bean salmon tuna rice pepper beetroot orange pear banana
+""")
+THEME_HEADS = words("""
+Advanced Basic Modern Practical Regional Annual Weekly Creative Digital Green Open Spring Autumn
+Winter Summer Everyday Joint
+""")
+THEME_TAILS = words("""
+Workshop Review Basics Project Update Planning Course Programme Seminar Relaunch Pilot Study
+Refresh Essentials Clinic Initiative 2024 2025 2026
+""")
