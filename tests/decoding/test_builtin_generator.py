@@ -12,10 +12,10 @@ import pytest
 
 from tether.decoding.builtin.generator.clauses import merged, place
 from tether.decoding.builtin.generator.example import Example, Split, held_part
-from tether.decoding.builtin.generator.facts import Fact, named
+from tether.decoding.builtin.generator.facts import Fact, make_fact, named
 from tether.decoding.builtin.generator.fields import Shape
 from tether.decoding.builtin.generator.frames import slots
-from tether.decoding.builtin.generator.json_task import domain_facts, make_json
+from tether.decoding.builtin.generator.json_task import absent_field, domain_facts, make_json
 from tether.decoding.builtin.generator.key_value import make_key_value
 from tether.decoding.builtin.generator.mix import make_example
 from tether.decoding.builtin.generator.names import MAKERS, make_name, side_of
@@ -246,6 +246,17 @@ def test_what_follows_is_never_earlier_or_more() -> None:
 def test_fields_that_could_contradict_each_other_are_never_both_stated() -> None:
     seen = [facts.keys() & {"age", "born"} for facts in facts_of("person")]
     assert {len(keys) for keys in seen} == {0, 1}
+
+
+def test_what_could_be_worked_out_is_never_called_missing() -> None:
+    rng, domain = random.Random(18), next(d for d in domains() if d.name == "person")
+    born = next(table for table in domain.fields if table.key == "born")
+    asked = set()
+    for _ in range(COUNT):
+        missing = absent_field(rng, domain, [make_fact(rng, born, Split())], Split())
+        asked |= {missing[0].shape.base} if missing else set()
+    assert {"str", "bool", "enum"} <= asked
+    assert "int" not in asked
 
 
 def test_sentences_about_one_thing_become_one() -> None:

@@ -56,7 +56,9 @@ def absent_field(
     free = [
         table
         for table in domain.fields[1:]
-        if table.kind not in ("items", "object") and table.key not in taken
+        if table.kind not in ("items", "object")
+        and table.key not in taken
+        and compatible(domain, table.key, taken)
     ]
     if not free:
         return None
