@@ -22,7 +22,8 @@ PLURALS = {
     "{noun} on file is ": "{noun} on file are ", "{noun} we have is ": "{noun} we have are ",
     "{noun}, which is ": "{noun}, which are ", "{noun}? It is ": "{noun}? They are ",
     "{noun}, it is ": "{noun}, they are ", " and it is ": " and they are ",
-    " a {noun}": " the {noun}", "is no {noun}": "are no {noun}", "{noun} changed, it is ": "{noun} changed, they are ",
+    " a {noun}": " the {noun}", "is no {noun}": "are no {noun}",
+    "{noun} changed, it is ": "{noun} changed, they are ",
 }  # fmt: skip
 """What changes in a generic pattern whose noun is plural."""
 VOWELS = "aeiouAEIOU"
