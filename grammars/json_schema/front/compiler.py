@@ -58,7 +58,7 @@ _MOST_VALUES = 50_000
 _MOST_NESTED = 500
 """Arrays and objects in one enum."""
 _MOST_BRANCHES = 2_000
-_MOST_JOINED = 200
+_MOST_JOINED = 80
 """Parts that the canonical form left open and that are worked on again."""
 _TIGHTEST = (
     CanonicalKind.CONST,

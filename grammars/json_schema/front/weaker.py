@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tether.types import Json
 
+_COMMENTS = frozenset(("$ref", "$schema", "title", "description", "$comment"))
 _HELD = frozenset(("const", "enum", "default", "examples", "required", "type"))
 """Keywords whose values are no schemas."""
 _NEGATIVE = frozenset(
@@ -43,12 +44,41 @@ def weaker(schema: object) -> list[Any]:
     First without the `$schema` of embedded parts, which mostly repeat the root's; then without
     what only forbids.
     """
-    plain = _rebuilt(schema, _without_dialect)
+    dialect = schema.get("$schema") if isinstance(schema, dict) else None
+
+    alone = not any(_has_company(part) for part in _objects(schema))
+
+    def without_dialect(part: dict[str, Any]) -> dict[str, Any]:
+        """The part without a draft that says nothing new."""
+        same = part is schema or alone or _plain(part.get("$schema")) == _plain(dialect)
+        return {k: v for k, v in part.items() if k != "$schema"} if same else part
+
+    plain = _rebuilt(schema, without_dialect)
+    if isinstance(plain, dict) and dialect is not None:
+        plain["$schema"] = dialect
     return [plain, _rebuilt(plain, _without_bans)]
 
 
-def _without_dialect(part: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in part.items() if k != "$schema" or not isinstance(v, str)}
+def _objects(schema: object) -> Iterator[dict[str, Any]]:
+    """Every object below a schema."""
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+
+
+def _has_company(part: dict[str, Any]) -> bool:
+    """Whether keywords stand beside a reference: drafts differ in whether those count."""
+    return isinstance(part.get("$ref"), str) and bool(part.keys() - _COMMENTS)
+
+
+def _plain(dialect: object) -> str:
+    """A draft's address without the ends that differ from hand to hand."""
+    return str(dialect).rstrip("#").removeprefix("http:").removeprefix("https:")
 
 
 def _without_bans(part: dict[str, Any]) -> dict[str, Any]:
