@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, TypeVar
 
 from tether.types import Json
@@ -62,13 +61,7 @@ def held_part(options: Sequence[T], *, held: bool) -> list[T]:
     return [option for i, option in enumerate(options) if is_held(i, len(options)) == held]
 
 
-@cache
-def _places(size: int, held: bool) -> list[int]:
-    """The indices that `held_part` keeps of a list of `size`."""
-    return held_part(range(size), held=held)
-
-
 def pick(rng: random.Random, options: Sequence[T], split: Split) -> T:
     """One wording of the list, from the part that the split allows."""
     held = split.held > 0 and rng.random() < split.held
-    return options[rng.choice(_places(len(options), held))]
+    return rng.choice(held_part(options, held=held))

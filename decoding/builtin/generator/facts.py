@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tether.decoding.builtin.generator.clauses import agreed, is_plural, place
 from tether.decoding.builtin.generator.example import Split, pick
 from tether.decoding.builtin.generator.fields import Field, Shape, base_of
 from tether.decoding.builtin.generator.keys import choose_key
@@ -15,15 +13,14 @@ from tether.decoding.builtin.generator.wordings import FieldTable, generic
 from tether.types import Json
 
 GENERIC_SHARE = 0.35
-LINES_SHARE = 0.25
 KEEP = "\0"
 """Marks a sentence that begins with a value, whose first letter must stay as it is."""
-YES_NO = {True: ("yes", "true", "y", "Yes"), False: ("no", "false", "n", "No")}
+YES_NO = {True: ("yes", "true", "y"), False: ("no", "false", "n")}
 
 
 @dataclass(slots=True)
 class Fact:
-    """Sentences may still hold `{it}`; `line` is the value alone, for forms; `rows` its items."""
+    """Sentences may still hold `{it}`; `line` is the value alone, for forms."""
 
     key: str
     shape: Shape
@@ -33,7 +30,6 @@ class Fact:
     line: str
     texts: list[str] = field(default_factory=list)
     origin: str = ""
-    rows: list[str] = field(default_factory=list)
 
     def as_field(self, *, optional: bool = False, nullable: bool = False) -> Field:
         """The schema field that asks for this fact."""
@@ -42,31 +38,7 @@ class Fact:
 
 def fill(sentence: str, text: str) -> str:
     """The sentence with `{v}` as `text`; KEEP in front where the value comes first."""
-    return (KEEP if sentence.startswith("{v}") else "") + place(sentence, "{v}", text)
-
-
-def distinct(facts: Sequence[Fact]) -> list[Fact]:
-    """The facts without those that repeat a key or a value of an earlier one."""
-    kept: list[Fact] = []
-    keys: set[str] = set()
-    texts: set[str] = set()
-    for fact in facts:
-        if fact.key.lower() not in keys and not texts.intersection(fact.texts):
-            kept.append(fact)
-            keys.add(fact.key.lower())
-            texts.update(fact.texts)
-    return kept
-
-
-def named(pattern: str, noun: str) -> str:
-    """A generic pattern with its noun in place, its verb in the plural where the noun is."""
-    return place(agreed(pattern) if is_plural(noun) else pattern, "{noun}", noun)
-
-
-def listed(rng: random.Random, noun: str, rows: Sequence[str]) -> str:
-    """A heading and one line for each row."""
-    mark = rng.choice(["- ", "- ", "* ", "• ", ""])
-    return f"{noun}:\n" + "\n".join(mark + row for row in rows) + "\n"
+    return (KEEP if sentence.startswith("{v}") else "") + sentence.replace("{v}", text)
 
 
 def noun_of(rng: random.Random, table: FieldTable) -> str:
@@ -77,7 +49,7 @@ def noun_of(rng: random.Random, table: FieldTable) -> str:
 def sentence_of(rng: random.Random, table: FieldTable, noun: str, split: Split) -> str:
     """A wording of the field with `{v}` still open: 35 % are generic around its noun."""
     if not table.wordings or (table.nouns and rng.random() < GENERIC_SHARE):
-        return named(pick(rng, generic().patterns, split), noun)
+        return pick(rng, generic().patterns, split).replace("{noun}", noun)
     return pick(rng, table.wordings, split)
 
 
@@ -86,25 +58,14 @@ def simple_fact(
 ) -> Fact:
     """A fact whose value is one name, number, date, or a list of them."""
     if table.kind.startswith("list:"):
-        return list_fact(rng, choose_key(rng, table), noun_of(rng, table), table, split)
-    value, shape = value or make_value(rng, table.kind, split), Shape(base_of(table.kind))
+        item = table.kind.removeprefix("list:")
+        value, shape = make_list(rng, item, split), Shape("list", item=base_of(item))
+    else:
+        value, shape = value or make_value(rng, table.kind, split), Shape(base_of(table.kind))
     noun = noun_of(rng, table)
     text = fill(sentence_of(rng, table, noun, split), value.text)
     key = choose_key(rng, table)
     return Fact(key, shape, [text], value.json, noun, value.text, [value.text])
-
-
-def list_fact(rng: random.Random, key: str, noun: str, table: FieldTable, split: Split) -> Fact:
-    """A fact whose value is a list, in running text or line by line."""
-    kind = table.kind.removeprefix("list:")
-    values = make_list(rng, kind, split)
-    rows = [value.text for value in values]
-    line = join(rng, rows)
-    text = listed(rng, noun, rows)
-    if rng.random() >= LINES_SHARE:
-        text = fill(sentence_of(rng, table, noun, split), line)
-    json: list[Json] = [value.json for value in values]
-    return Fact(key, Shape("list", item=base_of(kind)), [text], json, noun, line, [line], rows=rows)
 
 
 def enum_fact(rng: random.Random, table: FieldTable, split: Split) -> Fact:
@@ -151,11 +112,9 @@ def items_fact(rng: random.Random, table: FieldTable, split: Split) -> Fact:
         rows.append({keys[part.key]: row[keys[part.key]] for part in asked})
     inner = tuple(Field(keys[part.key], Shape(base_of(part.kind))) for part in asked)
     line, noun = join(rng, texts), noun_of(rng, table)
-    sentence = listed(rng, noun, texts)
-    if rng.random() >= LINES_SHARE:
-        sentence = fill(sentence_of(rng, table, noun, split), line)
+    sentence = fill(sentence_of(rng, table, noun, split), line)
     return Fact(choose_key(rng, table), Shape("items", parts=inner), [sentence], rows, noun, line,
-                seen, rows=texts)  # fmt: skip
+                seen)  # fmt: skip
 
 
 def object_fact(rng: random.Random, table: FieldTable, split: Split) -> Fact:

@@ -42,9 +42,7 @@ class Field:
 def base_of(kind: str) -> str:
     """The type that a value kind has in a schema."""
     head = kind.split(":")[0]
-    return {"int": "int", "score": "int", "num": "num", "money": "num", "date": "date"}.get(
-        head, "str"
-    )
+    return {"int": "int", "num": "num", "money": "num", "date": "date"}.get(head, "str")
 
 
 def short_type(shape: Shape) -> str:

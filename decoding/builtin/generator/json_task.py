@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Sequence
-from dataclasses import replace
 
-from tether.decoding.builtin.generator.clauses import Cast, joined, later_name
 from tether.decoding.builtin.generator.example import TRAIN, Example, Split, pick
-from tether.decoding.builtin.generator.facts import KEEP, Fact, distinct, make_fact, named
+from tether.decoding.builtin.generator.facts import KEEP, Fact, make_fact
 from tether.decoding.builtin.generator.fields import Field, json_schema, short_line
-from tether.decoding.builtin.generator.frames import compatible, fixed_values, framed_facts
-from tether.decoding.builtin.generator.layouts import STYLES, prose
-from tether.decoding.builtin.generator.misc import absent_fact, misc_facts
-from tether.decoding.builtin.generator.rivals import enveloped, rival_sentences
+from tether.decoding.builtin.generator.misc import misc_facts
 from tether.decoding.builtin.generator.values import Value, make_value
 from tether.decoding.builtin.generator.wordings import Domain, domains, generic
 from tether.types import Json
 
-MISC_SHARE = 0.3
-FRAME_SHARE = 0.5
-FORM_SHARE = 0.22
-RIVAL_SHARE = 0.25
-ENVELOPE_SHARE = 0.2
+MISC_SHARE = 0.2
 SIZES = [8, 14, 18, 18, 14, 12, 9, 7]
 
 
@@ -37,15 +29,47 @@ def number_of_facts(rng: random.Random, most: int) -> int:
     return rng.choices(range(1, most + 1), SIZES[:most])[0]
 
 
-def resolve(rng: random.Random, sentence: str, name: str, own: str) -> str:
-    """The sentence with `{it}` as `name`, a capital in front, and a stop at its end."""
+def distinct(facts: Sequence[Fact]) -> list[Fact]:
+    """The facts without those that repeat a key or a value of an earlier one."""
+    kept: list[Fact] = []
+    for fact in facts:
+        keys = {other.key.lower() for other in kept}
+        texts = {text for other in kept for text in other.texts}
+        if fact.key.lower() not in keys and not texts.intersection(fact.texts):
+            kept.append(fact)
+    return kept
+
+
+def resolve(rng: random.Random, sentence: str, names: Sequence[str]) -> str:
+    """The sentence with `{it}` as one of `names`, a capital in front, and a stop at its end."""
+    name = rng.choice(names)
     text = sentence.replace("{it}", name)
-    by_name = sentence.startswith("{it}") and name == own
+    by_name = sentence.startswith("{it}") and name == names[0]
     if not by_name and not text.startswith(KEEP) and rng.random() < 0.95:
         text = text[:1].upper() + text[1:]
     text = text.removeprefix(KEEP)
-    ended = text.endswith("\n") or text.rstrip()[-1:] in ".!?:;"
-    return text if ended else text + rng.choice([".", ".", ";", "\n"])
+    return text if text.rstrip()[-1:] in ".!?:;" else text + rng.choice([".", ".", ";", "\n"])
+
+
+def prose(rng: random.Random, sentences: Sequence[str], style: str) -> str:
+    """Sentences in one paragraph, in lines, or in a markdown list."""
+    if style == "list":
+        return "\n".join(f"- {sentence.strip()}" for sentence in sentences)
+    space = "\n" if rng.random() < 0.12 else " "
+    return re.sub(r"\n ", "\n", space.join(s.rstrip(" ") for s in sentences)).strip()
+
+
+def form(rng: random.Random, facts: Sequence[Fact]) -> list[str]:
+    """Form lines: `Date of birth: 3 May 2020`, in one style for the document."""
+    mark = rng.choice(["", "", "- ", "* "])
+    sign = rng.choice([": ", ": ", " = ", " - ", " | "])
+    bold = "**" if mark and rng.random() < 0.3 else ""
+    upper = rng.random() < 0.6
+    lines = []
+    for fact in facts:
+        noun = fact.noun[:1].upper() + fact.noun[1:] if upper else fact.noun
+        lines.append(f"{mark}{bold}{noun}{bold}{sign}{fact.line}")
+    return lines
 
 
 def absent_field(
@@ -56,9 +80,7 @@ def absent_field(
     free = [
         table
         for table in domain.fields[1:]
-        if table.kind not in ("items", "object")
-        and table.key not in taken
-        and compatible(domain, table.key, taken)
+        if table.kind not in ("items", "object") and table.key not in taken
     ]
     if not free:
         return None
@@ -67,8 +89,8 @@ def absent_field(
         return None
     nullable = rng.random() < 0.5
     said = ""
-    if fact.shape.base != "bool" and rng.random() < 0.5:
-        said = named(pick(rng, generic().absent, split), fact.noun)
+    if rng.random() < 0.5:
+        said = pick(rng, generic().absent, split).replace("{noun}", fact.noun)
     return fact.as_field(optional=not nullable, nullable=nullable), said
 
 
@@ -78,20 +100,10 @@ def domain_facts(
     """Facts of a domain; the main entity is the first of them in seven documents of ten."""
     count = number_of_facts(rng, most)
     tables = rng.sample(domain.fields[1:], min(count, len(domain.fields) - 1))
-    fixed = fixed_values(rng, domain, subject, split)
-    facts: list[Fact] = []
-    if domain.frames and rng.random() < FRAME_SHARE:
-        facts = framed_facts(rng, domain, most, split, fixed)
-    stated = {fact.origin for fact in facts}
-    if domain.fields[0].key not in stated and len(facts) < most and rng.random() < 0.7:
-        facts.insert(0, make_fact(rng, domain.fields[0], split, subject))
-    for table in tables:
-        if len(facts) >= count:
-            break
-        if table.key not in stated and compatible(domain, table.key, stated):
-            facts.append(make_fact(rng, table, split, fixed.get(table.key)))
-            stated.add(table.key)
-    return distinct(facts or [make_fact(rng, domain.fields[0], split, subject)])
+    facts = [make_fact(rng, table, split) for table in tables]
+    if rng.random() < 0.7:
+        facts = [make_fact(rng, domain.fields[0], split, subject), *facts[: max(0, count - 1)]]
+    return distinct(facts)
 
 
 def ask(rng: random.Random, facts: Sequence[Fact]) -> list[tuple[Field, Json]]:
@@ -105,43 +117,25 @@ def ask(rng: random.Random, facts: Sequence[Fact]) -> list[tuple[Field, Json]]:
     return pairs
 
 
-def sentences_of(
-    rng: random.Random, facts: Sequence[Fact], cast: Cast, extra: Sequence[str]
-) -> list[str]:
-    """The facts' sentences, some joined, with the extra ones between; first mention by name."""
-    flat = joined(rng, [text for fact in facts for text in fact.sentences], cast.relative)
-    for said in extra[1:]:
-        flat.insert(rng.randint(0, len(flat)), said)
-    flat = [text for text in [*extra[:1], *flat] if text]
-    result, mentioned = [], False
-    for sentence in flat:
-        name = later_name(rng, sentence, cast) if mentioned else cast.name
-        result.append(resolve(rng, sentence, name, cast.name))
-        mentioned = mentioned or "{it}" in sentence or cast.name in sentence
-    return result
-
-
-def body(rng: random.Random, facts: list[Fact], cast: Cast, extra: list[str], split: Split) -> str:
-    """The document's text: a form of some kind, a list or prose."""
-    if split.held < 1 and rng.random() < FORM_SHARE:
-        shares = [share for _, share in STYLES.values()]
-        layout, _ = rng.choices(list(STYLES.values()), shares)[0]
-        head = [resolve(rng, text, cast.name, cast.name).strip() for text in extra if text]
-        return "\n".join(head + layout(rng, facts))
-    style = "list" if rng.random() < 0.1 else "prose"
-    return prose(rng, sentences_of(rng, facts, cast, extra), style)
-
-
-def dressed(
-    rng: random.Random, facts: list[Fact], cast: Cast, extra: list[str], split: Split
+def body(
+    rng: random.Random, facts: list[Fact], names: Sequence[str], extra: list[str], split: Split
 ) -> str:
-    """The text with values beside the point, and perhaps a letter around it."""
-    if rng.random() < RIVAL_SHARE:
-        rivals = rival_sentences(rng, facts, rng.choice([1, 1, 2]), split)
-        cast = replace(cast, pronoun="") if rivals else cast
-        extra = [*extra, *rivals]
-    text = body(rng, facts, cast, extra, split)
-    return enveloped(rng, text, split) if rng.random() < ENVELOPE_SHARE else text
+    """The document's text: forms, lists or prose; the first mention is by name."""
+    style = rng.choices(["prose", "form", "list"], [78, 13, 9])[0]
+    if style == "form" and split.held < 1:
+        lines = form(rng, facts)
+        head = [resolve(rng, s, names[:1]).strip() for s in extra if s]
+        return "\n".join(head + lines)
+    sentences: list[str] = []
+    groups = [fact.sentences for fact in facts]
+    for said in extra[1:]:
+        groups.insert(rng.randint(0, len(groups)), [said])
+    flat = [s for s in extra[:1] if s] + [s for group in groups for s in group if s]
+    mentioned = False
+    for sentence in flat:
+        sentences.append(resolve(rng, sentence, names if mentioned else names[:1]))
+        mentioned = mentioned or "{it}" in sentence
+    return prose(rng, sentences, style)
 
 
 def around(rng: random.Random, lead_ins: Sequence[str], fillers: Sequence[str], split: Split,
@@ -150,8 +144,7 @@ def around(rng: random.Random, lead_ins: Sequence[str], fillers: Sequence[str], 
     lead = pick(rng, lead_ins, split) if lead_ins and rng.random() < 0.3 else ""
     extra = [lead, said] if said else [lead]
     for _ in range(rng.choice([0, 0, 0, 0, 1, 1, 2, 3])):
-        filler = pick(rng, fillers, split)
-        extra += [] if filler in extra else [filler]
+        extra.append(pick(rng, fillers, split))
     return extra
 
 
@@ -189,9 +182,7 @@ def domain_example(rng: random.Random, domain: Domain, most: int, split: Split) 
     shuffled = facts[:]
     if rng.random() < 0.6:
         rng.shuffle(shuffled)
-    relative = "who" if domain.subject == "person" else "which"
-    cast = Cast(subject.text, domain.nouns[:6], rng.choice(domain.pronouns), relative)
-    text = (body if missing else dressed)(rng, shuffled, cast, extra, split)
+    text = body(rng, shuffled, [subject.text, *domain.nouns[:6], subject.text], extra, split)
     pairs = ask(rng, facts)
     if missing:
         pairs.append((missing[0], None))
@@ -201,19 +192,11 @@ def domain_example(rng: random.Random, domain: Domain, most: int, split: Split) 
 def misc_example(rng: random.Random, most: int, split: Split) -> Example:
     """A document of arbitrary keys worded by generic patterns."""
     facts = distinct(misc_facts(rng, number_of_facts(rng, most), split))
-    missing = absent_fact(rng, facts, split) if rng.random() < 0.2 else None
     common = generic()
-    said = ""
-    if missing and rng.random() < 0.5:
-        said = named(pick(rng, common.absent, split), missing.noun)
-    extra = around(rng, common.lead_ins, common.fillers, split, said)
-    cast = Cast("it")
-    text = (body if missing else dressed)(rng, facts, cast, extra, split)
-    pairs = ask(rng, facts)
-    if missing:
-        nullable = rng.random() < 0.5
-        pairs.append((missing.as_field(optional=not nullable, nullable=nullable), None))
-    return finish(rng, text, pairs, facts, "misc")
+    extra = around(rng, common.lead_ins, common.fillers, split, "")
+    extra = [text.replace("{it}", "this") for text in extra]
+    text = body(rng, facts, ["it"], extra, split)
+    return finish(rng, text, ask(rng, facts), facts, "misc")
 
 
 def make_json(rng: random.Random, split: Split = TRAIN, most: int = 8, kind: str = "") -> Example:

@@ -7,11 +7,12 @@ import random
 from tether.decoding.builtin.generator.example import TRAIN, Example, Split
 from tether.decoding.builtin.generator.fields import Field, Shape, base_of, json_schema, short_line
 from tether.decoding.builtin.generator.json_task import compact
+from tether.decoding.builtin.generator.misc import KINDS, arbitrary_noun
 from tether.decoding.builtin.generator.names import syllables
-from tether.decoding.builtin.generator.topics import SIMPLE, arbitrary_noun
 from tether.decoding.builtin.generator.values import Value, make_value
 from tether.types import Json
 
+SIMPLE = [kind for kind in KINDS if not kind.startswith("list:") and kind not in ("enum", "bool")]
 SIGNS = [": ", ": ", " = ", " - ", " is "]
 
 

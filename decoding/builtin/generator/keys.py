@@ -7,7 +7,7 @@ import re
 
 from tether.decoding.builtin.generator.wordings import FieldTable
 
-RESTYLED_SHARE = 0.16
+RESTYLED_SHARE = 0.08
 WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 

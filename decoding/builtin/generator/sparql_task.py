@@ -8,8 +8,8 @@ from typing import Any
 
 from tether.decoding.builtin.generator.example import TRAIN, Example, Split, pick
 from tether.decoding.builtin.generator.fields import base_of
+from tether.decoding.builtin.generator.misc import arbitrary_noun
 from tether.decoding.builtin.generator.names import make_name, side_of
-from tether.decoding.builtin.generator.topics import arbitrary_noun
 from tether.decoding.builtin.generator.values import tidy
 from tether.decoding.builtin.generator.wordings import read_table, strings
 

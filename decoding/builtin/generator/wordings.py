@@ -37,18 +37,11 @@ class Domain:
     lead_ins: tuple[str, ...]
     fillers: tuple[str, ...]
     fields: tuple[FieldTable, ...]
-    frames: tuple[str, ...] = ()
-    """Sentences that state several fields at once, each by its key: `{name} lives in {city}.`"""
-    pronouns: tuple[str, ...] = ("it",)
-    order: tuple[tuple[str, ...], ...] = ()
-    """Fields whose values never fall from one to the next: a start and an end."""
-    exclusive: tuple[tuple[str, ...], ...] = ()
-    """Fields that no document states together, as they could contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generic:
-    """Sentences for any domain and for arbitrary keys; `generic.toml` says what each list is."""
+    """Sentences that name a fact by a noun, for any domain and for arbitrary keys."""
 
     patterns: tuple[str, ...]
     absent: tuple[str, ...]
@@ -56,22 +49,6 @@ class Generic:
     fillers: tuple[str, ...]
     misc_nouns: tuple[str, ...]
     adjectives: tuple[str, ...]
-    typical: tuple[str, ...]
-    synonyms: tuple[str, ...]
-    endings: tuple[str, ...]
-    pairs: tuple[str, ...]
-    choice_sets: tuple[str, ...]
-    flags: tuple[str, ...]
-    flag_true: tuple[str, ...]
-    flag_false: tuple[str, ...]
-    features: tuple[str, ...]
-    feature_true: tuple[str, ...]
-    feature_false: tuple[str, ...]
-    object_patterns: tuple[str, ...]
-    part_patterns: tuple[str, ...]
-    many_patterns: tuple[str, ...]
-    rivals: tuple[str, ...]
-    envelopes: tuple[str, ...]
 
 
 def read_table(path: str) -> dict[str, Any]:
@@ -129,10 +106,6 @@ def domain(name: str, table: Mapping[str, Any]) -> Domain:
             )
             for entry in fields
         ),
-        frames=strings(table, "frames"),
-        pronouns=strings(table, "pronouns") or ("it",),
-        order=tuple(tuple(keys) for keys in table.get("order", ())),
-        exclusive=tuple(tuple(keys) for keys in table.get("exclusive", ())),
     )  # fmt: skip
 
 
