@@ -26,6 +26,11 @@ _MOST_UNSETTLED = 32
 """Tokens between two looks for a way out: what is streamed lags behind by so many at most."""
 
 
+_NEAR = 8
+"""The way out is taken where the slack is less than this part of it: looking for others at every
+token would cost more than they are worth."""
+
+
 class _Exit(NamedTuple):
     """A known way to the end: `tokens`, after the first `at` advances."""
 
@@ -197,8 +202,9 @@ class BudgetedMatcher(Matcher):
         assert self._most is not None
         self._exits.append(_Exit(self._inner.count, tuple(tokens)))
         slack = self._most - self._inner.count - len(tokens)
-        self._closing = slack <= 0
-        self._check_at = self._inner.count + max(1, min(slack // 2, _MOST_UNSETTLED))
+        self._closing = slack <= len(tokens) // _NEAR
+        wait = slack // 2 if self._inner.num_unsettled else min(slack // 2, _MOST_UNSETTLED)
+        self._check_at = self._inner.count + max(1, wait)
 
     def _way_out(self) -> tuple[int, ...]:
         """What is left of the way out, where it is being taken."""

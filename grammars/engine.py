@@ -197,7 +197,11 @@ class EngineConstraint(Constraint):
 
     def start(self) -> Matcher:
         """A copy of the compiled state."""
-        return EngineMatcher(self.vocabulary, self._first.deep_copy())
+        return EngineMatcher(self.vocabulary, self.engine())
+
+    def engine(self) -> LLMatcher:
+        """The engine's own matcher at the start of the text."""
+        return self._first.deep_copy()
 
 
 def engine_limits() -> LLParserLimits:

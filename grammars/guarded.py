@@ -20,7 +20,7 @@ from tether.grammars.constraint import Mask, Matcher
 from tether.grammars.nogoods import NoGoods
 
 _PATIENCE = 3
-"""Refusals of one value that cost a token each; then two tokens, four, eight ..."""
+"""After so many refusals of one value twice as many tokens are taken back at a time."""
 _MOST_REFUSALS = 200
 """Refusals of one row before its text is given up."""
 
@@ -29,10 +29,14 @@ Bytes = bytes | bytearray
 
 
 class Refusal(NamedTuple):
-    """No legal text begins with text[:end]; the value to blame begins at `start`."""
+    """No legal text begins with text[:end]; the value to blame begins at `start`.
+
+    `anew`: whether the value is better begun anew with something else than mended at its end.
+    """
 
     start: int
     end: int
+    anew: bool = False
 
 
 class Judge(Protocol):
@@ -198,16 +202,25 @@ class GuardedMatcher(Matcher):
         """All tokens, where the judge may refuse what the inner matcher allows."""
         return self.count if self.judge.watches else 0
 
+    def stands(self, tokens: Sequence[int]) -> bool:
+        """Whether all of `tokens` could be advanced and none of them be refused."""
+        if self._marks[-1].refusal or self._inner.prefix_length(tokens) < len(tokens):
+            return False
+        text = self.text + self.vocabulary.decode_bytes(tokens)
+        if self._nogoods and self._nogoods.refuse(text):
+            return False
+        return self.judge.advance(self.state, text)[1] is None
+
     def refuse(self, prefix: bytes) -> None:
-        """Never say anything that begins with `prefix`."""
-        self._nogoods.add(prefix)
+        """Say nothing that begins with `prefix`, where there is anything else to say."""
+        self._nogoods.add(prefix, is_guess=True)
 
     @property
     def is_refused(self) -> bool:
         """Whether no token is allowed here."""
         if self._marks[-1].refusal or (self._inner.ended and not self.can_end):
             return True
-        if not self._nogoods or not self._nogoods.rests(self.text):
+        if not self._nogoods or not self._nogoods.completing(self.text):
             return False
         try:
             self.fill_mask(np.empty(self.vocabulary.num_words, dtype=np.int32))
@@ -218,17 +231,31 @@ class GuardedMatcher(Matcher):
     def _step_back(self) -> None:
         """Note why this text is refused, and go back by a token or, at length, by many."""
         self.num_refusals += 1
+        if not self.count and self._nogoods.forget_guesses():
+            return
         if not self.count or self.num_refusals > _MOST_REFUSALS:
             raise DeadEnd(
                 "No text that the constraint allows was found.",
                 hint="Its parts may contradict each other: `tether check` names the places.",
             )
-        refusal, distance = self._marks[-1].refusal, 1
-        self.refuse(self.text[: refusal.end] if refusal else self.text)
-        if refusal:
-            strikes = self._strikes[refusal.start] = self._strikes.get(refusal.start, 0) + 1
-            distance = min(self.count, 2 ** max(0, strikes - _PATIENCE))
+        refusal = self._marks[-1].refusal
+        if refusal is None:
+            self._nogoods.add(self.text, is_guess=self._nogoods.has_guesses)
+            self.rollback(1)
+            return
+        self._nogoods.add(self.text[: refusal.end])
+        if refusal.anew:
+            self._nogoods.add(self.text[: refusal.start + 1], is_guess=True)
+            while self.count and len(self._text) > refusal.start:
+                self.rollback(1)
+        else:
+            self._give_up_more(refusal.start)
+
+    def _give_up_more(self, start: int) -> None:
+        """Go back by a token, or, the more often the value was refused, by many."""
+        strikes = self._strikes[start] = self._strikes.get(start, 0) + 1
+        distance = min(self.count, 2 ** (strikes // _PATIENCE))
         self.rollback(distance - 1)
         if distance > 1:  # no proof, but what began here led to nothing often enough
-            self.refuse(self.text)
+            self._nogoods.add(self.text, is_guess=True)
         self.rollback(1)

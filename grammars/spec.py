@@ -237,9 +237,7 @@ def _build(spec: Spec, vocab: Vocabulary) -> Constraint:
     from tether.grammars.json_schema import json_schema
 
     if spec.kind == "json":
-        options: dict[str, Any] = {"order": spec.order, "whitespace": spec.whitespace}
-        options["formats"] = spec.formats
-        return json_schema(spec.text, vocab, bounds=spec.bounds, **options)
+        return json_schema(spec.text, vocab, **_style(spec))
     if spec.kind == "choice":
         return languages.choices(json.loads(spec.text), vocab)
     return {"regex": languages.regex, "lark": languages.lark, "gbnf": languages.gbnf}[spec.kind](
@@ -253,5 +251,15 @@ def _revive(spec: Spec, grammar: str, vocab: Vocabulary, *, exact: bool) -> Cons
     from tether.grammars.json_schema.compile import revive
 
     if spec.kind == "json":
-        return revive(spec.text, grammar, vocab, exact=exact, formats=spec.formats)
+        return revive(spec.text, grammar, vocab, exact=exact, **_style(spec))
     return EngineConstraint(grammar, vocab)
+
+
+def _style(spec: Spec) -> dict[str, Any]:
+    """What `json_schema` takes beside the text and the vocabulary."""
+    return {
+        "order": spec.order,
+        "whitespace": spec.whitespace,
+        "bounds": spec.bounds,
+        "formats": spec.formats,
+    }

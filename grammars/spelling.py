@@ -49,11 +49,11 @@ class Speller:
 
     def starting_with(self, prefix: bytes) -> npt.NDArray[np.int64]:
         """Ids, int64 [n], of the tokens that begin with `prefix`."""
-        return self._between(prefix, _successor(prefix))
+        return self._between(prefix, successor(prefix))
 
     def longer_than(self, prefix: bytes) -> npt.NDArray[np.int64]:
         """Ids, int64 [n], of the tokens that begin with `prefix` and go on after it."""
-        return self._between(prefix + b"\x00", _successor(prefix))
+        return self._between(prefix + b"\x00", successor(prefix))
 
     def _between(self, low: bytes, high: bytes | None) -> npt.NDArray[np.int64]:
         """Ids of the tokens from `low` up to but not `high`."""
@@ -61,7 +61,7 @@ class Speller:
         return self._ids[bisect_left(self._bytes, low) : last]
 
 
-def _successor(prefix: bytes) -> bytes | None:
+def successor(prefix: bytes) -> bytes | None:
     """The least byte string above everything that begins with `prefix`; None where none is."""
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None

@@ -98,7 +98,7 @@ CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
 
 ROW_KEYS = (
     "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "formats", "stop",
-    "system", "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p", "min_p",
-    "repetition_penalty", "logit_bias", "sampling_order", "seed",
+    "system", "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p",
+    "min_p", "repetition_penalty", "logit_bias", "sampling_order", "seed",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""

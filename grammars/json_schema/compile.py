@@ -11,9 +11,10 @@ import json
 from functools import cached_property
 from typing import Any
 
-from tether.errors import SchemaError, UsageError
+from tether.errors import SchemaError, Unsatisfiable, UsageError
 from tether.grammars.budget import BudgetedMatcher
 from tether.grammars.constraint import Constraint, Matcher
+from tether.grammars.dead import DeadConstraint
 from tether.grammars.engine import EngineConstraint
 from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.bounds import Bounds
@@ -22,6 +23,7 @@ from tether.grammars.json_schema.judge import JsonJudge
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.shortest import Shortest
 from tether.grammars.json_schema.source import read_schema
+from tether.grammars.spared import SparedMatcher
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Formats, Json, Order, Whitespace
 
@@ -34,17 +36,24 @@ class JsonConstraint(Constraint):
         oracle: The exact judge.
         schema: The user's own schema.
         exact: Whether the mask alone holds the schema.
+        style: Options of `front`: order, whitespace and bounds.
     """
 
     def __init__(
-        self, engine: EngineConstraint, oracle: Oracle, schema: Json, *, exact: bool
+        self,
+        engine: EngineConstraint,
+        oracle: Oracle,
+        schema: Json,
+        *,
+        exact: bool,
+        style: dict[str, Any],
     ) -> None:
         self.vocabulary = engine.vocabulary
         self.schema = schema
         self.exact = exact
+        self._style = style
         self._engine = engine
         self._oracle = oracle
-        self._judge = JsonJudge(oracle, watches=not exact)
 
     @property
     def key(self) -> str:
@@ -60,11 +69,17 @@ class JsonConstraint(Constraint):
 
     def start(self) -> Matcher:
         """The engine's matcher, watched by the oracle, kept within a budget where one is set."""
-        return BudgetedMatcher(GuardedMatcher(self._engine.start(), self._judge), self._shortest)
+        judge = JsonJudge(self._oracle, watches=not self.exact)
+        engine = SparedMatcher(self._engine, self._any_json, judge.watch)
+        return BudgetedMatcher(GuardedMatcher(engine, judge), self._shortest)
 
     def validate(self, text: str) -> str | None:
         """Why the user's own schema refuses `text`, or None."""
         return self._oracle.complaint(text)
+
+    def _any_json(self) -> EngineConstraint:
+        """The mask to fall back on: any JSON, the oracle judging each value."""
+        return EngineConstraint(front(True, **self._style).grammar, self.vocabulary)
 
     @cached_property
     def _shortest(self) -> Shortest:
@@ -82,6 +97,8 @@ def json_schema(
 ) -> Constraint:
     """JSON texts that `schema` accepts, nothing more and nothing less.
 
+    A schema that no value satisfies gives a constraint that allows nothing, and says why.
+
     Args:
         schema: JSON text, or its value.
         vocab: The tokens.
@@ -95,31 +112,37 @@ def json_schema(
         formats: Whether `format` is a rule or, with "annotate", a remark.
 
     Raises:
-        SchemaError: The schema is not one, or no text satisfies it (`Unsatisfiable`); with the
-            JSON Pointer, the keyword and the cure.
+        SchemaError: The schema is not one; with the JSON Pointer, the keyword and the cure.
         UsageError: `order`, `whitespace` or `formats` is not one of the words above.
     """
     _check_words(order=order, whitespace=whitespace, formats=formats)
     value, _ = read_schema(schema)
     oracle = Oracle(value, formats=formats)
-    mask = front(
-        oracle.schema,
-        order=order,
-        whitespace=whitespace,
-        bounds=bounds,
-        validate_formats=formats == "assert",
-    )
+    options: dict[str, Any] = {"order": order, "whitespace": whitespace, "bounds": bounds}
+    try:
+        mask = front(oracle.schema, validate_formats=formats == "assert", **options)
+    except Unsatisfiable as error:
+        return DeadConstraint(vocab, error.message, error.hint)
     engine = EngineConstraint(mask.grammar, vocab, _too_large)
-    return JsonConstraint(engine, oracle, value, exact=mask.exact and not mask.extras)
+    return JsonConstraint(
+        engine, oracle, value, exact=mask.exact and not mask.extras, style=options
+    )
 
 
 def revive(
-    text: str, grammar: str, vocab: Vocabulary, *, exact: bool, formats: Formats = "assert"
+    text: str,
+    grammar: str,
+    vocab: Vocabulary,
+    *,
+    exact: bool,
+    formats: Formats,
+    **style: Any,  # noqa: ANN401
 ) -> Constraint:
-    """The constraint of a schema whose grammar text is already made."""
+    """The constraint of a schema whose grammar text is already made; `style` as for `front`."""
     value, _ = read_schema(text)
     oracle = Oracle(value, formats=formats)
-    return JsonConstraint(EngineConstraint(grammar, vocab), oracle, value, exact=exact)
+    engine = EngineConstraint(grammar, vocab)
+    return JsonConstraint(engine, oracle, value, exact=exact, style=style)
 
 
 def _too_large(message: str) -> SchemaError:

@@ -7,19 +7,24 @@ faults in it that no further text can mend refuse it.
 from __future__ import annotations
 
 import json
+import operator
 
 from tether.grammars.guarded import Bytes, Refusal
 from tether.grammars.json_schema.oracle import Fault, Oracle
 from tether.grammars.json_schema.scanner import Close, State, closers, path, scan
 
-_LASTING = frozenset(
-    "additionalProperties additionalItems items maxItems maxProperties uniqueItems propertyNames "
-    "type".split()
-)
+_LASTING = {"additionalProperties", "additionalItems", "items", "maxItems", "maxProperties"} | {
+    "uniqueItems",
+    "propertyNames",
+    "type",
+}
 """Keywords that an open container can break for good, whatever follows."""
 _CONDITIONAL = frozenset(("then", "else"))
 _INTO_MEMBER = frozenset(("properties", "patternProperties", "prefixItems"))
 _INTO_ANY = frozenset(("additionalProperties", "additionalItems", "items", "contains"))
+
+
+Path = tuple[str | int, ...]
 
 
 class JsonJudge:
@@ -34,6 +39,10 @@ class JsonJudge:
         self._oracle = oracle
         self.watches = watches
 
+    def watch(self) -> None:
+        """Judge values as they close from now on, those before included."""
+        self.watches = True
+
     def start(self) -> State:
         """Before the first byte."""
         return State()
@@ -45,7 +54,8 @@ class JsonJudge:
         state, closes = scan(state, text)
         for close in closes:
             if self._breaks(text, close):
-                return state, Refusal(close.start, close.end)
+                is_bare = text[close.start] not in b'"{['
+                return state, Refusal(close.start, close.end, anew=is_bare)
         return state, None
 
     def accepts(self, text: bytes) -> bool:
@@ -61,11 +71,13 @@ class JsonJudge:
             return _repeats(text[close.start : close.end], close)
         if close.frame is None:
             return not self.accepts(bytes(text[: close.end]))
+        here = path(close.frame)
+        if "" in here:  # the library drops empty keys from its paths: the end will tell
+            return False
         try:
             value = json.loads(bytes(text[: close.end]) + closers(close.frame))
         except (ValueError, RecursionError):  # a lone surrogate, say: the end will tell
             return False
-        here = path(close.frame)
         return any(_lasts(fault, here) for fault in self._oracle.faults(value))
 
 
@@ -76,15 +88,16 @@ def _repeats(key: Bytes, close: Close) -> bool:
     return json.loads(key) in map(json.loads, keys)
 
 
-def _lasts(fault: Fault, here: tuple[str | int, ...]) -> bool:
+def _lasts(fault: Fault, here: Path) -> bool:
     """Whether a fault stays, whatever is added to the open containers on the way to `here`."""
-    if _is_open(fault.path, here):
-        return fault.keyword in _LASTING
+    if _is_open(fault.path, here) and fault.keyword not in _LASTING:
+        return False
     return not any(_is_open(fault.path[:depth], here) for depth in _conditions(fault))
 
 
-def _is_open(place: tuple[str | int, ...], here: tuple[str | int, ...]) -> bool:
-    return here[: len(place)] == place
+def _is_open(place: Path, here: Path) -> bool:
+    """Whether the value at `place` is open; the library writes keys of digits as numbers."""
+    return len(place) <= len(here) and all(map(operator.eq, map(str, place), map(str, here)))
 
 
 def _conditions(fault: Fault) -> list[int]:

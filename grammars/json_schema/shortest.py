@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import string
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import chain
@@ -24,12 +26,19 @@ from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
 _TRIALS = 12
-_ENOUGH = 2
-"""Ways found before the shortest of them is taken; twice as many where none is short enough."""
-_MOST_STEPS = 3_000
+_LONGEST, _LONGER = 4, 100
+"""A trial ends at `_LONGEST * (most + _LONGER)` tokens, most of them single bytes."""
+_MANY = 4
+"""Ways found before the shortest of them is taken, at the start and where none is short enough."""
+_MOST_REFUSALS = 400
 _MOST_WORDS = 64
 _PLAIN_VALUES = (b"0", b'""', b"[]", b"{}", b"null", b"true", b"1")
-_READABLE = bytes(range(0x30, 0x3A)) + bytes(range(0x61, 0x7B)) + bytes(range(0x41, 0x5B))
+_RUN = re.compile(r"[A-Za-z0-9_ -]+")
+_LONG_PIECE = 24
+_MARKS_OF_ASCII = string.punctuation.replace('"', "").replace("\\", "").encode() + b" "
+_MARKS = 0.3
+_PLAIN_BYTES = 0.5
+"""Chances, inside strings: of a mark before a letter, and of a byte before a piece."""
 
 
 class Shortest:
@@ -42,7 +51,7 @@ class Shortest:
 
     def __init__(self, schema: Json, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._keys, self._values = _words(schema)
+        self._keys, self._values, self._pieces = _words(schema)
         self._spell = cache(vocabulary.speller.spell)
         self._from_start: list[int] | None = None
 
@@ -51,38 +60,60 @@ class Shortest:
         if not matcher.count and self._from_start is not None:
             return self._from_start
         best: list[int] | None = None
-        found = 0
+        found, enough = 0, 1 if matcher.count else _MANY
+        patience = _MOST_REFUSALS
         for number in range(_TRIALS):
-            way = self._trial(matcher, random.Random(number), number)
+            way, refusals = self._trial(matcher, most, number)
             found += way is not None
+            patience -= refusals
             if way is not None and (best is None or len(way) < len(best)):
                 best = way
-            if best is not None and found >= (_ENOUGH if len(best) <= most else 2 * _ENOUGH):
+            if best is not None and found >= (enough if len(best) <= most else _MANY):
+                break
+            if patience <= 0:
                 break
         if not matcher.count:
             self._from_start = best
         return best
 
-    def _trial(self, matcher: GuardedMatcher, rng: random.Random, number: int) -> list[int] | None:
+    def _trial(
+        self, matcher: GuardedMatcher, most: int, number: int
+    ) -> tuple[list[int] | None, int]:
+        """A way to the end, or None, and how much was refused on it."""
+        rng = random.Random(number)
         fork, start, state = matcher.fork(), len(matcher.text), State()
+        longest = _LONGEST * (most + _LONGER)
         try:
-            for _ in range(_MOST_STEPS):
+            while True:
                 fork.retreat()
+                refusals = fork.num_refusals - matcher.num_refusals
+                spent = fork.count - matcher.count
+                if spent < 0 or spent > longest or refusals > _MOST_REFUSALS // 4:
+                    break
                 if fork.can_end:
-                    return self._vocabulary.speller.spell(fork.text[start:])
+                    return self._vocabulary.speller.spell(fork.text[start:]), refusals
                 state = _scanned(fork, state)
-                words = self._tastes(state)
-                if number > 1:
-                    rng.shuffle(words)
-                self._go_on(fork, words, rng)
+                self._go_on(fork, state, rng, is_shuffled=number > 1)
         except DeadEnd:
             pass
-        return None
+        return None, fork.num_refusals - matcher.num_refusals
 
-    def _go_on(self, matcher: GuardedMatcher, words: list[bytes], rng: random.Random) -> None:
-        """Advance by forced tokens, else by the first word that is allowed, else by a byte."""
+    def _go_on(
+        self, matcher: GuardedMatcher, state: State, rng: random.Random, *, is_shuffled: bool
+    ) -> None:
+        """Advance by forced tokens, else by the first word that goes, else by a byte.
+
+        The end of a value is tried even where the judge will refuse it: that gives the value up.
+        """
+        words = self._tastes(state)
+        if state.place == "string" and rng.random() < _PLAIN_BYTES:
+            words = words[:1]
+        if is_shuffled:
+            rng.shuffle(words)
+        begins = state.place in ("value", "key")
         for tokens in chain([matcher.forced()], map(self._spell, words)):
-            if tokens and matcher.prefix_length(tokens) == len(tokens):
+            goes = matcher.stands(tokens) if begins else _can_say(matcher, tokens)
+            if tokens and goes:
                 for token in tokens:
                     matcher.advance(token)
                 return
@@ -93,7 +124,7 @@ class Shortest:
         frame = state.frame
         end = [] if frame is None else [b"}" if frame.is_object else b"]"]
         if state.place == "string":
-            return [b'"']
+            return [b'"', *self._pieces]
         if state.place == "value":
             return [*end, *self._values]
         if state.place == "key" and frame:
@@ -103,15 +134,20 @@ class Shortest:
         return [*end, b","] if end else []
 
     def _byte(self, matcher: GuardedMatcher, rng: random.Random) -> int:
-        """An allowed token of one byte, readable where there is one; else any allowed token."""
+        """An allowed token of one byte, mostly a letter or digit; else any allowed token."""
         mask = np.empty(self._vocabulary.num_words, dtype=np.int32)
         matcher.fill_mask(mask)
-        readable, others = _single_bytes(self._vocabulary)
-        for ids in (readable, others):
+        letters, marks, others = _single_bytes(self._vocabulary)
+        kinds = (marks, letters, others) if rng.random() < _MARKS else (letters, marks, others)
+        for ids in kinds:
             allowed = ids[(mask[ids >> 5] >> (ids & 31)) & 1 == 1]
             if allowed.size:
                 return int(rng.choice(allowed))
         return int(np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))[0])
+
+
+def _can_say(matcher: GuardedMatcher, tokens: Sequence[int]) -> bool:
+    return matcher.prefix_length(tokens) == len(tokens)
 
 
 def _scanned(matcher: GuardedMatcher, state: State) -> State:
@@ -124,29 +160,40 @@ def _scanned(matcher: GuardedMatcher, state: State) -> State:
 
 
 @lru_cache(maxsize=8)
-def _single_bytes(vocabulary: Vocabulary) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ids of one-byte tokens, int64 [n]: letters and digits, and all others."""
+def _single_bytes(vocabulary: Vocabulary) -> tuple[npt.NDArray[np.int64], ...]:
+    """Ids of one-byte tokens, int64 [n]: letters and digits, marks of ASCII, and all others."""
     single = {t: i for i, t in enumerate(vocabulary.tokens) if len(t) == 1}
-    readable = [i for t, i in single.items() if t in _READABLE]
-    others = [i for t, i in single.items() if t not in _READABLE]
-    return np.array(readable, dtype=np.int64), np.array(others, dtype=np.int64)
+    letters = [i for t, i in single.items() if t.isalnum()]
+    marks = [i for t, i in single.items() if t in _MARKS_OF_ASCII]
+    others = [i for i in single.values() if i not in {*letters, *marks}]
+    return tuple(np.array(ids, dtype=np.int64) for ids in (letters, marks, others))
 
 
-def _words(schema: Json) -> tuple[list[bytes], list[bytes]]:
-    """Keys that a schema requires, and values that it shows, as JSON; the shortest values first."""
+def _words(schema: Json) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Keys that a schema requires, values that it shows, and pieces of its strings, as JSON."""
     keys: dict[bytes, None] = {}
     values = dict.fromkeys(_PLAIN_VALUES)
+    pieces: dict[bytes, None] = {}
     for _, part in subschemas(schema):
         required = part.get("required")
         keys.update(dict.fromkeys(map(_text, _listed(required))))
         shown = [*_listed(part.get("enum")), *_listed(part.get("examples"))]
         shown += [part[word] for word in ("const", "default") if word in part]
         values.update(dict.fromkeys(map(_text, shown)))
-    return list(keys)[:_MOST_WORDS], sorted(values, key=len)[:_MOST_WORDS]
+        patterns = [part.get("pattern"), *_named(part.get("patternProperties"))]
+        runs = [run for text in patterns if isinstance(text, str) for run in _RUN.findall(text)]
+        runs += [text for text in shown if isinstance(text, str) and len(text) < _LONG_PIECE]
+        pieces.update(dict.fromkeys(_text(run)[1:-1] for run in runs if run))
+    lists = list(keys), sorted(values, key=len), sorted(pieces, key=len, reverse=True)
+    return tuple(words[:_MOST_WORDS] for words in lists)  # type: ignore[return-value]
 
 
 def _text(value: Any) -> bytes:  # noqa: ANN401
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def _named(value: object) -> Sequence[str]:
+    return list(value) if isinstance(value, dict) else ()
 
 
 def _listed(value: object) -> Sequence[Any]:

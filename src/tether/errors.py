@@ -6,6 +6,7 @@
     ├── UsageError                      2    flags, arguments, input rows
     ├── RefusedError                    3    refused before generation
     │   ├── SchemaError                      a JSON Schema (pointer, keyword, cure)
+    │   │   └── Unsatisfiable       4    a JSON Schema that no value satisfies
     │   ├── GrammarError                     a regex, Lark, GBNF text (line, column, caret)
     │   ├── ProfileError                     a TOML profile (file, key, suggestion)
     │   └── EvidenceError                    passages, indexes, graphs
@@ -80,6 +81,12 @@ class SchemaError(RefusedError):
     """A JSON Schema was refused; `pointer` is the JSON Pointer of the cause."""
 
     kind = "schema"
+
+
+class Unsatisfiable(SchemaError):
+    """No value satisfies a JSON Schema; the message names the parts that contradict each other."""
+
+    exit_code = 4
 
 
 class GrammarError(RefusedError):

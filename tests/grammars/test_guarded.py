@@ -117,13 +117,16 @@ def test_a_fork_learns_alone(byte_vocab: Vocabulary) -> None:
 def test_no_goods_are_prefixes() -> None:
     nogoods = NoGoods()
     nogoods.add(b"abc")
-    nogoods.add(b"abcd")
-    assert nogoods.rests(b"ab") == [b"c"] or sorted(nogoods.rests(b"ab")) == [b"c", b"cd"]
-    nogoods.add(b"ab")
-    assert nogoods.rests(b"a") == [b"b"]
-    assert nogoods.rests(b"x") == []
-    assert nogoods.refuse(b"abx")
-    assert not nogoods.refuse(b"a")
+    nogoods.add(b"abd")
+    nogoods.add(b"abc")
+    assert nogoods.completing(b"ab") == [b"abc", b"abd"]
+    assert nogoods.completing(b"x") == []
+    assert nogoods.refuse(b"abcx")
+    assert not nogoods.refuse(b"ab")
+    copy = nogoods.copy()
+    copy.add(b"\xff")
+    assert copy.refuse(b"\xff\xff")
+    assert not nogoods.refuse(b"\xff")
 
 
 def _letters_then_stop(matcher: GuardedMatcher, most: int) -> list[int] | None:
