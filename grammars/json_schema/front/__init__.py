@@ -81,6 +81,8 @@ def front(
     }
     strain = Strain(schema)
     compiler = Compiler(schema, Style(order, whitespace, bounds), validate_formats)
+    if strain.is_dynamic:
+        compiler.grammar.loosen()
     if strain.too_wide:
         compiler.grammar.loosen()
         schema = weaker(schema)[-1]

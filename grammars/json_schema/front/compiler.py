@@ -194,7 +194,7 @@ class Compiler:
 
     def _types(self, types: list[str]) -> str:
         found = [self._type(name) for name in types]
-        if len(types) == 6:
+        if len(types) == 6 and "number" in types:
             return self.grammar.any_value()
         return found[0] if len(found) == 1 else f"({' | '.join(found)})"
 

@@ -80,7 +80,7 @@ FORMATS = {
     "uri-reference": Format(f"^{_URI}*$", rf"^(/?{_TEXT}+(/{_TEXT}*){{0,9}})$"),
     "iri": Format(f"^{_SCHEME}{_IRI}*$"),
     "iri-reference": Format(f"^{_IRI}*$", rf"^(/?{_TEXT}+(/{_TEXT}*){{0,9}})$"),
-    "uri-template": Format(r"""^[^\x00-\x20"'<>\\^`|]*$""", rf"^({_TEXT}|/|\{{[a-z]+\}})*$"),
+    "uri-template": Format(r"""^[^\x00-\x20"<>\\^`|]*$""", rf"^({_TEXT}|/|\{{[a-z]+\}})*$"),
     "json-pointer": Format(f"^{_PATH}$", wide_exact=True),
     "relative-json-pointer": Format(f"^(0|[1-9][0-9]*)(#|{_PATH})$", wide_exact=True),
     "regex": Format(""),

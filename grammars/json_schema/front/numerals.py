@@ -19,6 +19,8 @@ from tether.grammars.json_schema.front.numbers import (
 
 _FARTHEST = 10**15
 """Bounds within which the engine counts multiples exactly."""
+_MOST_REMAINDERS = 500
+"""The largest step: the engine holds a state for every remainder."""
 
 
 def number_value(grammar: Grammar, view: IntegerView | NumberView) -> str | None:
@@ -86,7 +88,7 @@ def _counted(grammar: Grammar, span: Span, step: Decimal) -> str | None:
     """Multiples that the engine's own JSON compiler counts."""
     whole = Span(span.low, span.high, span.open_low, span.open_high, step == int(step))
     ends = [b for b in (span.low, span.high) if b is not None]
-    if not whole.whole or step > _FARTHEST or any(abs(b) > _FARTHEST for b in ends):
+    if not whole.whole or step > _MOST_REMAINDERS or any(abs(b) > _FARTHEST for b in ends):
         grammar.loosen()
         return _plain(grammar, whole)
     judging = grammar.style.judging

@@ -27,11 +27,13 @@ class Strain:
     Attributes:
         num_references: How many references there are.
         num_cases: The cases of the widest intersection of unions.
+        is_dynamic: Whether some reference depends on where it is reached from.
     """
 
     def __init__(self, schema: Json) -> None:
         self.num_references = 0
         self.num_cases = 1
+        self.is_dynamic = False
         waiting: list[Any] = [schema]
         while waiting:
             part = waiting.pop()
@@ -58,6 +60,7 @@ class Strain:
 
     def _count(self, part: dict[str, Any]) -> None:
         self.num_references += "$ref" in part
+        self.is_dynamic |= "$dynamicRef" in part or "$recursiveRef" in part
         if "allOf" in part or "dependentRequired" in part or "dependencies" in part:
             self.num_cases = max(self.num_cases, prod(_factors(part)))
 
