@@ -18,6 +18,7 @@ _WIDEST = 2**20
 """Cases of one intersection of unions."""
 _STACK = 256 << 20
 _DATA = frozenset(("enum", "const", "default", "examples"))
+_DYNAMIC = frozenset(("$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$recursiveAnchor"))
 _stack_size = threading.Lock()
 
 
@@ -60,7 +61,7 @@ class Strain:
 
     def _count(self, part: dict[str, Any]) -> None:
         self.num_references += "$ref" in part
-        self.is_dynamic |= "$dynamicRef" in part or "$recursiveRef" in part
+        self.is_dynamic |= not _DYNAMIC.isdisjoint(part)
         if "allOf" in part or "dependentRequired" in part or "dependencies" in part:
             self.num_cases = max(self.num_cases, prod(_factors(part)))
 

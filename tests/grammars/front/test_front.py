@@ -1,7 +1,5 @@
 """What the mask of a schema holds and what it does not, family by family."""
 
-# ruff: noqa: E501 - one case a line
-
 from __future__ import annotations
 
 from collections.abc import Callable
