@@ -232,6 +232,7 @@ class GuardedMatcher(Matcher):
         """Note why this text is refused, and go back by a token or, at length, by many."""
         self.num_refusals += 1
         if not self.count and self._nogoods.forget_guesses():
+            self._strikes.clear()
             return
         if not self.count or self.num_refusals > _MOST_REFUSALS:
             raise DeadEnd(

@@ -50,14 +50,15 @@ class SparedMatcher(EngineMatcher):
 
     def advance(self, token: int) -> None:
         """Advance; a token that the mask held and the engine cannot take makes it give up."""
-        if token != self.vocabulary.eos_id and not self._consume([token]):
-            self._swap()
-            if not self._consume([token]):
-                raise InternalError(f"Token {token} was advanced, but the mask does not hold it.")
-        elif token == self.vocabulary.eos_id:
+        try:
             super().advance(token)
-            return
-        self._tokens.append(token)
+        except InternalError:
+            if not self._engine.is_error() and not super().prefix_length([token]):
+                raise
+            self._swap()
+            super().advance(token)
+        if token != self.vocabulary.eos_id:
+            self._tokens.append(token)
 
     def rollback(self, num_tokens: int) -> None:
         """Take back end tokens first, then the engine's."""

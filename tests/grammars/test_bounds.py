@@ -1,109 +1,69 @@
+"""Bounds close what a schema leaves open, where text is generated, and nothing else."""
+
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tether.grammars.json_schema.bounds import Bounds, bounded
+from tether.grammars.json_schema import Bounds, json_schema
+from tether.grammars.vocabulary import Vocabulary
 
-BOUNDS = Bounds(max_string=256, max_items=64)
+BOUNDS = Bounds(max_string=5, max_items=2)
 
 
-@pytest.mark.parametrize(
-    ("schema", "expected"),
-    [
-        ({"type": "string"}, {"type": "string", "maxLength": 256}),
-        (
-            {"type": "string", "minLength": 300},
-            {"type": "string", "minLength": 300, "maxLength": 300},
-        ),
-        ({"type": ["string", "null"]}, {"type": ["string", "null"], "maxLength": 256}),
-        (
-            {"type": "array", "items": {"type": "string"}},
-            {"type": "array", "items": {"type": "string", "maxLength": 256}, "maxItems": 64},
-        ),
-        (
-            {"type": "object", "properties": {"a": {"type": "integer"}}},
-            {
-                "type": "object",
-                "properties": {"a": {"type": "integer"}},
-                "additionalProperties": False,
-            },
-        ),
-        (
-            {"anyOf": [{"type": "string"}, {"type": "null"}]},
-            {"anyOf": [{"type": "string", "maxLength": 256}, {"type": "null"}]},
-        ),
-        (
-            {"$ref": "#/$defs/A", "$defs": {"A": {"type": "string"}}},
-            {"$ref": "#/$defs/A", "$defs": {"A": {"type": "string", "maxLength": 256}}},
-        ),
-    ],
-)
-def test_open_ends_are_bounded(schema: Any, expected: Any) -> None:
-    before = repr(schema)
-    assert bounded(schema, BOUNDS) == expected
-    assert repr(schema) == before
+def _accepts(vocab: Vocabulary, schema: Any, bounds: Bounds | None, value: Any) -> bool:
+    constraint = json_schema(schema, vocab, bounds=bounds)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    tokens = [*vocab.encode(text), vocab.eos_id]
+    return constraint.start().prefix_length(tokens) == len(tokens)
 
 
 @pytest.mark.parametrize(
-    "schema",
+    ("schema", "within", "beyond"),
     [
-        True,
-        {"type": "string", "maxLength": 9000},
-        {"type": "string", "pattern": "a+"},
-        {"type": "string", "format": "date"},
-        {"enum": ["a"]},
-        {"const": "a"},
-        {"type": "integer"},
-        {"type": "array", "maxItems": 900, "items": {"type": "integer"}},
-        {"type": "object"},
-        {"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": True},
-        {"type": "object", "properties": {"a": {"type": "null"}}, "patternProperties": {"b": True}},
-        {"type": "object", "properties": {"a": {"type": "null"}}, "required": ["b"]},
-        {"type": "object", "properties": {"a": {"type": "null"}}, "minProperties": 2},
-        # parts that do not decide alone
-        {"allOf": [{"type": "string"}, {"minLength": 300}]},
-        {"oneOf": [{"type": "string"}, {"type": "object", "properties": {"a": {}}}]},
-        {"not": {"type": "string"}},
-        {"properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}]},
-        {"type": "string", "$ref": "#/$defs/A", "$defs": {"A": {"enum": ["a"]}}},
-        {"if": {"type": "string"}, "then": {"minLength": 300}},
+        ({"type": "string"}, "abcde", "abcdef"),
+        ({"type": "string", "minLength": 7}, "abcdefg", "abcdefgh"),
+        ({"type": "array"}, [1, 2], [1, 2, 3]),
+        ({"type": "array", "minItems": 3}, [1, 2, 3], [1, 2, 3, 4]),
+        ({"type": "array", "items": {"type": "string"}}, ["abcde"], ["abcdef"]),
+        ({"properties": {"a": {"type": "null"}}}, {"a": None}, {"a": None, "x": 1}),
+        ({"type": "string", "pattern": "^a+$"}, "aaaaa", "aaaaaa"),
+        ({"properties": {"a": {"type": "string"}}}, {"a": "abcde"}, {"a": "abcdef"}),
+        ({"$defs": {"s": {"type": "string"}}, "items": {"$ref": "#/$defs/s"}}, ["a"], ["abcdef"]),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "abcde", "abcdef"),
+        ({"type": "number"}, 12.5, 10**40),
     ],
 )
-def test_the_rest_stays_as_it_is(schema: Any) -> None:
-    assert bounded(schema, BOUNDS) == schema
+def test_open_ends_are_bounded(
+    byte_vocab: Vocabulary, schema: Any, within: Any, beyond: Any
+) -> None:
+    assert _accepts(byte_vocab, schema, BOUNDS, within)
+    assert not _accepts(byte_vocab, schema, BOUNDS, beyond)
+    assert _accepts(byte_vocab, schema, None, beyond)
 
 
-def test_definitions_used_by_composed_parts_stay() -> None:
-    schema: Any = {
-        "$defs": {
-            "Base": {"type": "object", "properties": {"a": {"$ref": "#/$defs/Text"}}},
-            "Text": {"type": "string"},
-            "Free": {"type": "string"},
-        },
-        "type": "object",
-        "properties": {
-            "x": {"allOf": [{"$ref": "#/$defs/Base"}, {"required": ["b"]}]},
-            "y": {"$ref": "#/$defs/Free"},
-        },
-    }
-    result: Any = bounded(schema, BOUNDS)
-    assert result["$defs"]["Base"] == schema["$defs"]["Base"]
-    assert result["$defs"]["Text"] == {"type": "string"}
-    assert result["$defs"]["Free"]["maxLength"] == 256
-    assert result["additionalProperties"] is False
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "string", "maxLength": 9}, "abcdefghi"),
+        ({"type": "string", "pattern": "^(abc){3,}$"}, "abcabcabcabc"),
+        ({"enum": ["a long text", 3]}, "a long text"),
+        ({"type": "array", "maxItems": 4}, [1, 2, 3, 4]),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, {"x": 1, "y": 2}),
+        ({"type": "object"}, {"x": 1}),
+        ({"required": ["a"], "type": "object"}, {"a": 1}),
+        ({"properties": {"a": {}}, "minProperties": 2}, {"a": 1, "x": 1}),
+        ({"properties": {"a": {}}, "required": ["b"]}, {"a": 1, "b": 1}),
+    ],
+)
+def test_what_the_schema_asks_for_stays(byte_vocab: Vocabulary, schema: Any, value: Any) -> None:
+    assert _accepts(byte_vocab, schema, BOUNDS, value)
 
 
-@pytest.mark.parametrize("reference", ["#", "#/properties/x", "other.json", "#/$defs/missing"])
-def test_a_reference_that_cannot_be_followed_stops_bounding(reference: str) -> None:
-    schema: Any = {"properties": {"x": {"not": {"$ref": reference}}, "y": {"type": "string"}}}
-    assert bounded(schema, BOUNDS) == schema
-
-
-def test_bounds_can_be_switched_off() -> None:
-    schema: Any = {
-        "type": "object",
-        "properties": {"a": {"type": "array", "items": {"type": "string"}}},
-    }
-    assert bounded(schema, Bounds(max_string=0, max_items=0, extras=True)) == schema
+def test_bounds_can_be_switched_off(byte_vocab: Vocabulary) -> None:
+    off = Bounds(max_string=0, max_items=0, extras=True)
+    schema = {"properties": {"a": {"type": "string"}, "b": {"type": "array"}}}
+    value = {"a": "x" * 400, "b": list(range(9)) * 10, "c": 1}
+    assert _accepts(byte_vocab, schema, off, value)

@@ -55,8 +55,10 @@ class _Object:
         if view.violations:
             self._grammar.loosen()
         listed = self._listed_names()
-        known = list(self._known(listed))
-        extras = [] if listed is not None or self._is_closed(known) else list(self._extras())
+        names = self._known_names(listed)
+        known = list(self._known(names))
+        closed = listed is not None or self._is_closed(known)
+        extras = [] if closed else list(self._extras(names))
         self._grammar.extras |= bool(extras)
         members = Members(
             known,
@@ -75,16 +77,20 @@ class _Object:
             return [str(names.value)]
         return list(map(str, names.values)) if isinstance(names, EnumView) else None
 
-    def _known(self, listed: list[str] | None) -> Iterator[Member]:
-        """The named members that have a value, in declared order where that counts."""
+    def _known_names(self, listed: list[str] | None) -> list[str]:
+        """The names that the schema knows, in declared order where that counts."""
         required = self._view.required
         names: list[str] = list(dict.fromkeys((*self._properties, *required, *(listed or ()))))
         if listed is not None:
             allowed = set(listed)
             names = [name for name in names if name in allowed]
         if not self._grammar.style.judging:
-            names = self._compiler.order.sorted(names)
-        needed = set(required)
+            names = self._compiler.order.sorted(self._compiler.order.with_dropped(names))
+        return names
+
+    def _known(self, names: list[str]) -> Iterator[Member]:
+        """The members of these names that have a value."""
+        needed = set(self._view.required)
         for name in names:
             value = self._value_of(name)
             if value is not None:
@@ -108,9 +114,9 @@ class _Object:
         enough = known and len(known) >= (self._view.min_properties or 0)
         return bool(enough and not named and not self._view.violations)
 
-    def _extras(self) -> Iterator[str]:
+    def _extras(self, names: list[str]) -> Iterator[str]:
         """Key and value of every kind of member that is not named."""
-        taken = dict.fromkeys((*self._properties, *self._view.required))
+        taken = dict.fromkeys((*self._properties, *self._view.required, *names))
         shape = self._key_shape()
         if taken:
             shape += f" & ~({' | '.join(map(literal_text, taken))})"
