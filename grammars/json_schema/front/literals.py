@@ -36,9 +36,12 @@ def _number(value: int | float | Decimal, judging: bool) -> list[str]:
     tail = "0*" if "." in plain else r"(\.0+)?"
     sign = "-?" if plain == "0" else ""
     found = [f"/{sign}{plain.replace('.', chr(92) + '.')}{tail}/"]
-    if (
-        spread < _WIDEST - 2 and isfinite(float(exact)) and Decimal(float(exact)) == exact
-    ) or "e" in repr(value):
+    if spread < _WIDEST - 2 and (isinstance(value, float | Decimal) or _is_float(exact)):
         short = repr(float(exact))
         found += [f'"{short}"'] if "e" in short else []
     return found
+
+
+def _is_float(value: Decimal) -> bool:
+    """Whether a float says exactly the same."""
+    return isfinite(float(value)) and Decimal(float(value)) == value

@@ -233,8 +233,8 @@ def multiples_regex(step: Decimal, judging: bool) -> str | None:
         return None
     ends = [str(end).zfill(width) for end in range(0, 10**width, whole)] if width else [""]
     if scale:
-        zeros = "0*" if judging else ""
-        return rf"-?{_ANY}(\.({_places(ends, width, scale)}){zeros})?"
+        places = _places(ends, width, scale)
+        return rf"-?{_ANY}(\.(({places})0*|0+))?" if judging else rf"-?{_ANY}(\.({places}))?"
     short = "|".join(sorted({str(int(end or 0)) for end in ends}))
     body = rf"-?([1-9][0-9]*({'|'.join(ends)})|{short})" if width else f"-?{_ANY}"
     return body + (_ZEROS if judging else "")

@@ -21,6 +21,7 @@ _FARTHEST = 10**15
 """Bounds within which the engine counts multiples exactly."""
 _MOST_REMAINDERS = 500
 """The largest step: the engine holds a state for every remainder."""
+_EXPONENT = r"(\.[0-9]+)?[eE][+-]?[0-9]+"
 
 
 def number_value(grammar: Grammar, view: IntegerView | NumberView) -> str | None:
@@ -77,7 +78,7 @@ def _multiples(grammar: Grammar, span: Span, step: Decimal) -> str | None:
         return _counted(grammar, span, step)
     body = f"/{regex}/"
     if judging:
-        body += r" | /-?(0|[1-9][0-9]*)(\.[0-9]+)?[eE][+-]?[0-9]+/"
+        body += rf" | /-?(0|[1-9][0-9]*){_EXPONENT}/"
     if not span.free or not judging:
         bounds = span_terminal(span, judging)
         body = f"({body}) & ({bounds})"
@@ -100,4 +101,14 @@ def _counted(grammar: Grammar, span: Span, step: Decimal) -> str | None:
     if high is not None:
         schema["exclusiveMaximum" if span.open_high else "maximum"] = float(high)
     text = f"%json {json.dumps(schema)}"
-    return f"({text} /\\.0+/?)" if judging else text
+    return f"({text} | {_long_spelling(grammar, whole)})" if judging else text
+
+
+def _long_spelling(grammar: Grammar, span: Span) -> str:
+    """Integers with a fraction of zeros or an exponent: of these the oracle knows the remainder.
+
+    One terminal, for the engine's lexer would prefer any number to two terminals in a row.
+    """
+    body = rf"/-?(0|[1-9][0-9]*)(\.0+|{_EXPONENT})/"
+    bounds = "" if span.free else f" & ({span_terminal(span, judging=True)})"
+    return grammar.terminal(f"{body}{bounds}", "N")
