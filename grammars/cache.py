@@ -23,7 +23,7 @@ from typing import Any
 
 from tether.grammars.findings import Finding
 
-_FORMAT = 2
+_FORMAT = 3
 _MAKERS = ("llguidance", "jsonschema-rs", "lark")
 
 
@@ -31,12 +31,13 @@ _MAKERS = ("llguidance", "jsonschema-rs", "lark")
 class Entry:
     """What a front end made of a text; `grammar` is None where it made none.
 
-    `exact`: whether the grammar is the language itself, not something larger around it.
+    `exact` and `extras` are those of a schema's `Front`; other grammars are exact.
     """
 
     grammar: str | None
     findings: tuple[Finding, ...] | None
     exact: bool = True
+    extras: bool = False
 
 
 def directory() -> Path:
@@ -69,7 +70,7 @@ def load(key: str) -> Entry | None:
             return None
         found = data["findings"]
         findings = None if found is None else tuple(Finding(**item) for item in found)
-        return Entry(data["grammar"], findings, bool(data["exact"]))
+        return Entry(data["grammar"], findings, bool(data["exact"]), bool(data["extras"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -82,6 +83,7 @@ def store(key: str, entry: Entry) -> bool:
         "versions": versions(),
         "grammar": entry.grammar,
         "exact": entry.exact,
+        "extras": entry.extras,
         "findings": findings,
     }
     data["checksum"] = _checksum(data)

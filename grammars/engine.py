@@ -115,6 +115,8 @@ class EngineMatcher(Matcher):
     def _known(self, tokens: Sequence[int]) -> list[int]:
         """The leading tokens that are ids at all; llguidance raises on others."""
         size = self.vocabulary.size
+        if tokens and min(tokens) >= 0 and max(tokens) < size:
+            return list(tokens)
         wrong = next((i for i, t in enumerate(tokens) if not 0 <= t < size), len(tokens))
         return list(tokens[:wrong])
 

@@ -10,7 +10,6 @@ Knows masks, bytes and judges; knows no language and no budget.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -55,8 +54,7 @@ class Judge(Protocol):
         """Whether `text` is complete and good."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     """What an advance led to: the text's length, the judge's state and its refusal."""
 
     length: int
@@ -105,12 +103,13 @@ class GuardedMatcher(Matcher):
         if self._marks[-1].refusal:
             raise DeadEnd("The exact judge of the constraint refuses the text so far.")
         self._inner.fill_mask(out)
-        if self._inner.can_end and not self.can_end:
+        is_end_refused = self._inner.can_end and not self.can_end
+        if is_end_refused:
             end = self.vocabulary.eos_id
             out.view(np.uint32)[end >> 5] &= ~np.uint32(1 << (end & 31))
         if self._nogoods:
             self._nogoods.clear(out, self.text, self.vocabulary.speller)
-        if not out.any():
+        if (is_end_refused or self._nogoods) and not out.any():
             raise DeadEnd("No token continues the text.")
 
     def advance(self, token: int) -> None:

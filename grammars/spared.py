@@ -50,6 +50,9 @@ class SparedMatcher(EngineMatcher):
 
     def advance(self, token: int) -> None:
         """Advance; a token that the mask held and the engine cannot take makes it give up."""
+        if not self._num_ends and token != self.vocabulary.eos_id and self._consume([token]):
+            self._tokens.append(token)
+            return
         try:
             super().advance(token)
         except InternalError:

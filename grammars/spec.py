@@ -224,11 +224,12 @@ def _findings(spec: Spec) -> list[Finding]:
 def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
     entry = cache.load(spec.key)
     if entry and entry.grammar is not None:
-        return _revive(spec, entry.grammar, vocab, exact=entry.exact)
+        return _revive(spec, entry, vocab)
     constraint = _build(spec, vocab)
     grammar = getattr(constraint, "grammar", None)
-    exact = getattr(constraint, "exact", True)
-    cache.store(spec.key, cache.Entry(grammar, entry.findings if entry else None, exact))
+    exact, extras = getattr(constraint, "exact", True), getattr(constraint, "extras", False)
+    findings = entry.findings if entry else None
+    cache.store(spec.key, cache.Entry(grammar, findings, exact, extras))
     return constraint
 
 
@@ -245,14 +246,14 @@ def _build(spec: Spec, vocab: Vocabulary) -> Constraint:
     )
 
 
-def _revive(spec: Spec, grammar: str, vocab: Vocabulary, *, exact: bool) -> Constraint:
+def _revive(spec: Spec, entry: cache.Entry, vocab: Vocabulary) -> Constraint:
     """A constraint from a kept grammar text: only the engine's own work is done again."""
     from tether.grammars.engine import EngineConstraint
     from tether.grammars.json_schema.compile import revive
 
     if spec.kind == "json":
-        return revive(spec.text, grammar, vocab, exact=exact, **_style(spec))
-    return EngineConstraint(grammar, vocab)
+        return revive(spec.text, entry, vocab, **_style(spec))
+    return EngineConstraint(entry.grammar or "", vocab)
 
 
 def _style(spec: Spec) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tether.errors import SchemaError, Unsatisfiable, UsageError
 from tether.grammars.budget import BudgetedMatcher
+from tether.grammars.cache import Entry
 from tether.grammars.constraint import Constraint, Matcher
 from tether.grammars.dead import DeadConstraint
 from tether.grammars.engine import EngineConstraint
@@ -35,7 +36,8 @@ class JsonConstraint(Constraint):
         engine: The mask: every text of the schema, and perhaps more.
         oracle: The exact judge.
         schema: The user's own schema.
-        exact: Whether the mask alone holds the schema.
+        exact: Whether the mask alone holds the schema, but for extra keys that come twice.
+        extras: Whether objects may hold keys that the schema does not name.
         style: Options of `front`: order, whitespace and bounds.
     """
 
@@ -46,11 +48,12 @@ class JsonConstraint(Constraint):
         schema: Json,
         *,
         exact: bool,
+        extras: bool,
         style: dict[str, Any],
     ) -> None:
         self.vocabulary = engine.vocabulary
         self.schema = schema
-        self.exact = exact
+        self.exact, self.extras = exact, extras
         self._style = style
         self._engine = engine
         self._oracle = oracle
@@ -59,7 +62,7 @@ class JsonConstraint(Constraint):
     def key(self) -> str:
         """Hash of the engine's key, of the oracle's options and of the user's own schema."""
         text = json.dumps(self.schema, ensure_ascii=False)
-        parts = (self._engine.key, str(self.exact), text)
+        parts = (self._engine.key, str((self.exact, self.extras)), text)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
@@ -69,7 +72,8 @@ class JsonConstraint(Constraint):
 
     def start(self) -> Matcher:
         """The engine's matcher, watched by the oracle, kept within a budget where one is set."""
-        judge = JsonJudge(self._oracle, watches=not self.exact)
+        watches = self.extras or not self.exact
+        judge = JsonJudge(self._oracle, watches=watches, only_keys=self.exact)
         engine = SparedMatcher(self._engine, self._any_json, judge.watch)
         return BudgetedMatcher(GuardedMatcher(engine, judge), self._shortest)
 
@@ -125,24 +129,24 @@ def json_schema(
         return DeadConstraint(vocab, error.message, error.hint)
     engine = EngineConstraint(mask.grammar, vocab, _too_large)
     return JsonConstraint(
-        engine, oracle, value, exact=mask.exact and not mask.extras, style=options
+        engine, oracle, value, exact=mask.exact, extras=mask.extras, style=options
     )
 
 
 def revive(
     text: str,
-    grammar: str,
+    entry: Entry,
     vocab: Vocabulary,
     *,
-    exact: bool,
     formats: Formats,
     **style: Any,  # noqa: ANN401
 ) -> Constraint:
-    """The constraint of a schema whose grammar text is already made; `style` as for `front`."""
+    """The constraint of a schema from what was kept of it; `style` as for `front`."""
     value, _ = read_schema(text)
     oracle = Oracle(value, formats=formats)
-    engine = EngineConstraint(grammar, vocab)
-    return JsonConstraint(engine, oracle, value, exact=exact, style=style)
+    engine = EngineConstraint(entry.grammar or "", vocab)
+    exact, extras = entry.exact, entry.extras
+    return JsonConstraint(engine, oracle, value, exact=exact, extras=extras, style=style)
 
 
 def _too_large(message: str) -> SchemaError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import operator
+import re
 
 from tether.grammars.guarded import Bytes, Refusal
 from tether.grammars.json_schema.oracle import Fault, Oracle
@@ -19,6 +20,9 @@ _LASTING = {"additionalProperties", "additionalItems", "items", "maxItems", "max
     "type",
 }
 """Keywords that an open container can break for good, whatever follows."""
+_END = re.compile(rb'["\\]')
+_LONG_TEXT = 4096
+"""Bytes of text from which on only containers are judged as they close, not each scalar."""
 _CONDITIONAL = frozenset(("then", "else"))
 _INTO_MEMBER = frozenset(("properties", "patternProperties", "prefixItems"))
 _INTO_ANY = frozenset(("additionalProperties", "additionalItems", "items", "contains"))
@@ -33,15 +37,17 @@ class JsonJudge:
     Args:
         oracle: The exact judge of whole texts.
         watches: Whether values are judged as they close; not needed where the mask is exact.
+        only_keys: Whether of all that can be wrong only a key that comes twice is looked for.
     """
 
-    def __init__(self, oracle: Oracle, *, watches: bool) -> None:
+    def __init__(self, oracle: Oracle, *, watches: bool, only_keys: bool = False) -> None:
         self._oracle = oracle
         self.watches = watches
+        self._only_keys = only_keys
 
     def watch(self) -> None:
         """Judge values as they close from now on, those before included."""
-        self.watches = True
+        self.watches, self._only_keys = True, False
 
     def start(self) -> State:
         """Before the first byte."""
@@ -49,7 +55,7 @@ class JsonJudge:
 
     def advance(self, state: State, text: Bytes) -> tuple[State, Refusal | None]:
         """Judge every value that closes between `state` and the end of `text`."""
-        if not self.watches:
+        if not self.watches or (state.place == "string" and not _END.search(text, state.length)):
             return state, None
         state, closes = scan(state, text)
         for close in closes:
@@ -71,6 +77,9 @@ class JsonJudge:
             return _repeats(text[close.start : close.end], close)
         if close.frame is None:
             return not self.accepts(bytes(text[: close.end]))
+        is_scalar = text[close.start] not in b"{["
+        if self._only_keys or (is_scalar and close.end > _LONG_TEXT):
+            return False
         here = path(close.frame)
         if "" in here:  # the library drops empty keys from its paths: the end will tell
             return False

@@ -9,7 +9,7 @@ a prefix of JSON.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from tether.grammars.guarded import Bytes
@@ -103,7 +103,8 @@ def _in_string(state: State, text: Bytes, closes: list[Close]) -> State:
     closes.append(Close(state.start, end, state.frame, state.is_key))
     frame = state.frame
     if state.is_key and frame:
-        frame = replace(frame, keys=(*frame.keys, bytes(text[state.start : end])))
+        keys = (*frame.keys, bytes(text[state.start : end]))
+        frame = Frame(frame.start, True, frame.below, keys, frame.count)
         return State(end, "after", frame)
     return State(end, "after", _counted(frame))
 
@@ -111,7 +112,7 @@ def _in_string(state: State, text: Bytes, closes: list[Close]) -> State:
 def _in_bare(state: State, text: Bytes, closes: list[Close]) -> State:
     found = _BARE_STOP.search(text, state.length)
     if found is None:
-        return replace(state, length=len(text))
+        return State(len(text), "bare", state.frame, state.start)
     end = found.start()
     closes.append(Close(state.start, end, state.frame, is_key=False))
     return State(end, "after", _counted(state.frame))
@@ -121,7 +122,7 @@ def _between(state: State, byte: int, closes: list[Close]) -> State:
     at, frame = state.length, state.frame
     match byte:
         case 0x20 | 0x09 | 0x0A | 0x0D:
-            return replace(state, length=at + 1)
+            return State(at + 1, state.place, frame, state.start, state.is_key)
         case 0x7B | 0x5B:  # { [
             opened = Frame(at, byte == 0x7B, frame)
             return State(at + 1, "key" if opened.is_object else "value", opened)
@@ -139,7 +140,9 @@ def _between(state: State, byte: int, closes: list[Close]) -> State:
 
 
 def _counted(frame: Frame | None) -> Frame | None:
-    return replace(frame, count=frame.count + 1) if frame else None
+    if frame is None:
+        return None
+    return Frame(frame.start, frame.is_object, frame.below, frame.keys, frame.count + 1)
 
 
 def closers(frame: Frame | None) -> bytes:

@@ -132,8 +132,7 @@ class _Object:
         if node is not None:
             value = self._compiler.value(node, self._part.below("extra")) or ""
         if value:
-            terminal = self._grammar.terminal(f"({key}) COLON", "X")
-            yield f"{terminal} {value}"
+            yield f"{self._grammar.terminal(key, 'X')} COLON {value}"
 
     def _key_shape(self) -> str:
         """The terminal body of what a name must look like."""

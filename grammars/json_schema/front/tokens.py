@@ -66,7 +66,7 @@ class Style:
             f"COMMA: /{comma}/\nCOLON: /{colon}/\n"
             f"LB: /\\{{{after}/\nRB: /{before}\\}}/\nLS: /\\[{after}/\nRS: /{before}\\]/\n"
             f'STR: /"{self.char}{times}"/\nNAME: /"{self.char}*"/\n'
-            f"MEMBER: STR COLON\nINT: /{self.integer}/\nNUM: /{self.number}/\nBOOL: /true|false/\n"
+            f"INT: /{self.integer}/\nNUM: /{self.number}/\nBOOL: /true|false/\n"
         )
 
     def _gaps(self) -> tuple[str, str, str, str]:
