@@ -15,6 +15,8 @@ _LONGEST = 2000
 _LONGEST_BESIDE = 256
 """The same where a pattern or a format is counted along with the length."""
 _MOST_EXCLUDED = 2000
+_MOST_PARTS = 8
+"""Shapes and exclusions of one string: the engine multiplies their states."""
 
 
 def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
@@ -32,6 +34,9 @@ def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
     parts += _exclusions(grammar, view)
     if view.content_encodings or view.content_media_types:
         grammar.loosen()
+    if len(parts) > _MOST_PARTS:
+        grammar.loosen()
+        del parts[_MOST_PARTS:]
     if not grammar.afford(len(parts)):
         grammar.loosen()
         return f'/"{grammar.style.char}*"/'
