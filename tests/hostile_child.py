@@ -12,6 +12,7 @@ import numpy as np
 from tether.errors import DeadEnd, SchemaError
 from tether.grammars import Vocabulary, json_schema
 from tether.grammars.constraint import Constraint
+from tether.grammars.dead import DeadConstraint
 
 STEPS = 64
 _LONGER = (b'{"', b'":', b'"}', b"name", b"[[", b"aa", b"  ")
@@ -28,8 +29,11 @@ def main() -> None:
     try:
         constraint = json_schema(schema, vocabulary)
         said["compile_s"] = time.process_time() - began
-        _walk(constraint)
-        said["outcome"] = "compiled"
+        if isinstance(constraint, DeadConstraint):
+            said |= {"message": constraint.message, "hint": constraint.hint}
+        else:
+            _walk(constraint)
+            said["outcome"] = "compiled"
     except SchemaError as error:
         said |= {"message": error.message[:300], "hint": error.hint}
     said["cpu_s"] = time.process_time() - began

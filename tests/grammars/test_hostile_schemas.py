@@ -20,6 +20,8 @@ CPU_S = 2.0
 MEMORY = 1 << 30
 KILL_S = 5
 """CPU seconds after which the operating system ends the process."""
+SAMPLE = 3
+"""One in so many schemas is tried by default."""
 
 
 def _limit() -> None:
@@ -43,8 +45,10 @@ def _said(schema: str) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_refused_with_a_cure_or_compiled_in_time(name: str) -> None:
+@pytest.mark.parametrize(("number", "name"), list(enumerate(HOSTILE)))
+def test_refused_with_a_cure_or_compiled_in_time(number: int, name: str, whole: bool) -> None:
+    if number % SAMPLE and not whole:
+        pytest.skip("one of many hostile schemas: set TETHER_TEST_ALL=1")
     said = _said(HOSTILE[name]())
     clear = said["outcome"] == "compiled" or (said["outcome"] == "refused" and said["hint"])
     assert clear, said

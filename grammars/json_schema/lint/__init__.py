@@ -7,6 +7,7 @@ from typing import Any
 
 from tether.errors import SchemaError
 from tether.grammars.findings import Finding
+from tether.grammars.json_schema.size import check_size
 from tether.grammars.json_schema.source import read_schema
 from tether.grammars.json_schema.walk import subschemas
 from tether.grammars.lint.messages import SCHEMA
@@ -22,7 +23,8 @@ def schema_findings(schema: str | dict[str, Any] | bool) -> list[Finding]:
     from tether.grammars.json_schema.lint.references import remote_findings
 
     try:
-        value, _ = read_schema(schema)
+        value, text = read_schema(schema)
+        check_size(text, value)
     except SchemaError as error:
         return [_finding(error)]
     remote = list(remote_findings(value))

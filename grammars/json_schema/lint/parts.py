@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from tether.grammars.json_schema.front.strain import Strain, on_deep_stack
 from tether.grammars.json_schema.oracle import draft_of
 from tether.grammars.json_schema.walk import local_reference, subschemas
 from tether.types import Json
@@ -14,10 +15,11 @@ from tether.types import Json
 if TYPE_CHECKING:
     import jsonschema_rs
 
+Result = TypeVar("Result")
+
 _ROOT = "urn:tether:schema"
 _MOST_PARTS = 4000
 """Parts of a schema above which no canonical form is asked for: some take time in their square."""
-
 
 _MOST_COMPARISONS = 32
 """Questions whether one part covers another, in one schema."""
@@ -36,13 +38,15 @@ class Parts:
         self.schema = schema
         self.draft = draft_of(schema)
         self.each = dict(subschemas(schema))
+        self._strain = Strain(schema)
         self._comparisons = 0
         self._known: dict[str, jsonschema_rs.CanonicalSchema | None] = {}
 
     @property
     def is_large(self) -> bool:
         """Whether questions about what parts admit are too dear."""
-        return len(self.each) > _MOST_PARTS
+        strained = self._strain.too_deep or self._strain.too_wide
+        return strained or len(self.each) > _MOST_PARTS
 
     def unsatisfiable(self) -> dict[str, jsonschema_rs.canonical.UnsatisfiableReason]:
         """The parts that admit nothing, by JSON Pointer, with the reason."""
@@ -51,10 +55,12 @@ class Parts:
         if self.is_large:
             return {}
         try:
-            return jsonschema_rs.canonical.find_unsatisfiable(
-                self.schema,  # type: ignore[arg-type]
-                validate_formats=True,
-                offline=True,
+            return self._asked(
+                lambda: jsonschema_rs.canonical.find_unsatisfiable(
+                    self.schema,  # type: ignore[arg-type]
+                    validate_formats=True,
+                    offline=True,
+                )
             )
         except (jsonschema_rs.ReferencingError, ValueError):  # not modelled: nothing is known
             return {}
@@ -70,7 +76,8 @@ class Parts:
         if one is None or other is None or self._comparisons > _MOST_COMPARISONS:
             return False
         try:
-            return one.covers(other) == jsonschema_rs.canonical.Containment.YES
+            verdict = self._asked(lambda: one.covers(other))
+            return verdict == jsonschema_rs.canonical.Containment.YES
         except ValueError:  # an operand that the canonical form does not support
             return False
 
@@ -117,15 +124,21 @@ class Parts:
         import jsonschema_rs
 
         try:
-            return jsonschema_rs.canonicalize(
-                schema,
-                draft=self.draft,
-                registry=self._registry,
-                validate_formats=True,
-                offline=True,
+            return self._asked(
+                lambda: jsonschema_rs.canonicalize(
+                    schema,
+                    draft=self.draft,
+                    registry=self._registry,
+                    validate_formats=True,
+                    offline=True,
+                )
             )
         except (jsonschema_rs.ReferencingError, ValueError):
             return None
+
+    def _asked(self, question: Callable[[], Result]) -> Result:
+        """The answer of the library, which follows references by recursion."""
+        return on_deep_stack(question) if self._strain.deep else question()
 
     @cached_property
     def _registry(self) -> Any:  # noqa: ANN401
