@@ -167,7 +167,8 @@ def failure(result: Result, max_tokens: int) -> TetherError | None:
     if result.finish == "limit":
         spent = result.stats.output_tokens >= max_tokens
         cure = "Raise --max-tokens" if spent else "Shorten the prompt, take another model"
-        return LimitReached(message, partial=result.text, hint=f"{cure}, or use --partial.")
+        hint = f"{cure}, or use --partial." if result.text else ""
+        return LimitReached(message, partial=result.text, hint=hint)
     if result.finish == "dead_end":
         return DeadEnd(message, partial=result.text)
     return InternalError(message)

@@ -30,7 +30,7 @@ class Without(Constraint):
         """Of no use here."""
         return "without"
 
-    def start(self) -> Matcher:  # type: ignore[override]
+    def start(self) -> Matcher:
         """A guarded matcher, this its judge."""
         return GuardedMatcher(self._inner.start(), _Judge(self._refused))
 
