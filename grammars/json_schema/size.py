@@ -8,7 +8,7 @@ from tether.errors import SchemaError
 from tether.types import Json
 
 MOST_CHARACTERS = 20_000_000
-MOST_VALUES = 200_000
+MOST_VALUES = 150_000
 """Objects, arrays and scalars; the largest published schemas have some tens of thousands."""
 
 
@@ -26,12 +26,13 @@ def check_size(text: str, value: Json) -> None:
         raise _too_large(f"{len(text):,} characters", MOST_CHARACTERS)
     if text.count(",") + text.count(":") < MOST_VALUES:  # a bound on the number of values
         return
-    number = _num_values(value)
+    number = num_values(value)
     if number > MOST_VALUES:
         raise _too_large(f"{number:,} values", MOST_VALUES)
 
 
-def _num_values(value: Any) -> int:  # noqa: ANN401
+def num_values(value: Any) -> int:  # noqa: ANN401
+    """How many values an object or array is made of, itself included."""
     number, waiting = 1, [value]
     while waiting:
         part = waiting.pop()

@@ -45,6 +45,7 @@ from tether.grammars.json_schema.front.order import DeclaredOrder
 from tether.grammars.json_schema.front.strings import string_body
 from tether.grammars.json_schema.front.tokens import Style
 from tether.grammars.json_schema.front.weaker import weaker
+from tether.grammars.json_schema.size import num_values
 from tether.types import Json
 
 _TYPES = {
@@ -57,6 +58,8 @@ _TYPES = {
 _MOST_VALUES = 50_000
 _MOST_NESTED = 500
 """Arrays and objects in one enum."""
+_MOST_INSIDE = 5_000
+"""Values in the arrays and objects of one enum."""
 _MOST_BRANCHES = 2_000
 _MOST_JOINED = 80
 """Parts that the canonical form left open and that are worked on again."""
@@ -204,16 +207,15 @@ class Compiler:
         return self.grammar.any_object() if name == "object" else _TYPES[name]
 
     def _listed(self, values: Sequence[object], part: Part) -> str:
-        nested = sum(isinstance(value, dict | list) for value in values)
-        if len(values) > _MOST_VALUES or nested > _MOST_NESTED:
+        nested = [value for value in values if isinstance(value, dict | list)]
+        crowded = len(nested) > _MOST_NESTED or sum(map(num_values, nested)) > _MOST_INSIDE
+        if crowded or len(values) > _MOST_VALUES:
             self.grammar.loosen()
             return self._types(list(dict.fromkeys(map(_type_of, values))))
         judging = self.grammar.style.judging
         scalars = [literal(v, judging) for v in values if not isinstance(v, dict | list)]
         found = [self.grammar.terminal(" | ".join(scalars), "V")] if scalars else []
-        for value in values:
-            if isinstance(value, dict | list):
-                found.append(self.later(part, self._constant(value)))
+        found += [self.later(part, self._constant(value)) for value in nested]
         return found[0] if len(found) == 1 else f"({' | '.join(found)})"
 
     def _constant(self, value: object) -> Callable[[str], None]:

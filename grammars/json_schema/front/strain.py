@@ -19,6 +19,8 @@ _LONGEST_CHAIN = 400
 """References that may follow each other at one place: their cost grows with their square."""
 _WIDEST = 2**14
 """Cases of all intersections of unions: the library may take half a second for as many."""
+_CHEAP_PAIRS = 128
+"""Pairs of branches of a oneOf that are compared in the time of one case."""
 _STACK = 256 << 20
 _DATA = frozenset(("enum", "const", "default", "examples"))
 _DYNAMIC = frozenset(("$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$recursiveAnchor"))
@@ -74,6 +76,7 @@ class Strain:
         if not _MULTIPLYING.isdisjoint(part):
             cases = prod(_factors(part))
             self.num_cases += cases if cases > 1 else 0
+        self.num_cases += _size(part, "oneOf") ** 2 // _CHEAP_PAIRS
 
 
 def _factors(part: dict[str, Any]) -> Iterator[int]:

@@ -54,3 +54,10 @@ def test_multiplied_cases_are_too_wide(branch: Any, most: int) -> None:
 
 def test_negations_of_one_key_are_never_too_wide() -> None:
     assert not Strain({"allOf": [{"not": {"required": ["a"]}}] * 1000}).too_wide
+
+
+def test_thousands_of_branches_that_exclude_each_other_are_too_wide() -> None:
+    branches = [{"pattern": f"^{i}"} for i in range(2000)]
+    assert Strain({"oneOf": branches}).too_wide
+    assert not Strain({"oneOf": branches[:1000]}).too_wide
+    assert not Strain({"anyOf": branches}).too_wide
