@@ -46,10 +46,13 @@ def _all_of_doubling(depth: int) -> str:
     return json.dumps({"$ref": "#/definitions/d0", "definitions": parts})
 
 
-def _chain(length: int) -> str:
-    """References one after the other."""
-    parts: dict[str, Any] = {f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(length)}
-    parts[f"d{length}"] = {"type": "integer"}
+def _chain(length: int, keyword: str = "", last: str = "") -> str:
+    """References one after the other, each below a keyword; they may end in a circle."""
+    parts: dict[str, Any] = {}
+    for i in range(length):
+        reference = {"$ref": f"#/$defs/d{i + 1}"}
+        parts[f"d{i}"] = {keyword: reference} if keyword else reference
+    parts[f"d{length}"] = {"$ref": last} if last else {"type": "integer"}
     return json.dumps({"$ref": "#/$defs/d0", "$defs": parts})
 
 
@@ -115,6 +118,9 @@ HOSTILE: dict[str, Callable[[], str]] = {
         '{"oneOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#"}}]}'
     ),
     "references, 10,000 in a chain": lambda: _chain(10_000),
+    "references through not, 10,000 in a chain": lambda: _chain(10_000, "not"),
+    "references through if, 5,000 in a circle": lambda: _chain(5_000, "if", "#/$defs/d0"),
+    "references through items, 15,000 in a circle": lambda: _chain(15_000, "items", "#/$defs/d0"),
     "references that double 40 times": lambda: _doubling(40),
     "allOf references that double 25 times": lambda: _all_of_doubling(25),
     "10 MB of properties": lambda: _big(10),
@@ -149,6 +155,14 @@ HOSTILE: dict[str, Callable[[], str]] = {
         '{"type": "array", "contains": {"const": 1}, "minContains": 1000000}'
     ),
     "anyOf product of 2 ** 20": lambda: _product(20, 2),
+    "anyOf product of 2 ** 14": lambda: _product(14, 2),
+    "pairs that exclude each other, 8 times": lambda: json.dumps(
+        {"allOf": [{"not": {"required": [f"a{i}", f"b{i}"]}} for i in range(8)]}
+    ),
+    "a const of 100,000 items": lambda: json.dumps({"const": [*range(100_000)]}),
+    "oneOf of 3,000 patterns": lambda: json.dumps(
+        {"oneOf": [{"type": "string", "pattern": f"^k{i}"} for i in range(3_000)]}
+    ),
     "anyOf product of 10 ** 8": lambda: _product(8, 10),
     "oneOf of 500 objects": lambda: json.dumps(
         {"oneOf": [{"properties": {"kind": {"const": i}}} for i in range(500)]}

@@ -55,6 +55,16 @@ def test_refused_with_a_cure_or_compiled_in_time(number: int, name: str, whole: 
     assert said["cpu_s"] <= CPU_S, said
 
 
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name.startswith("references")])
+def test_the_linter_follows_long_chains(name: str) -> None:
+    code = (
+        "import sys; from tether.grammars.json_schema import schema_findings;"
+        "schema_findings(sys.stdin.read())"
+    )
+    done = _run("-c", code, given=HOSTILE[name]())
+    assert not done.returncode, done.stderr
+
+
 def test_the_limits_hold() -> None:
     """The harness itself: a process that wants more than it may have is seen."""
     assert "MemoryError" in _run("-c", "bytearray(2 << 30)").stderr

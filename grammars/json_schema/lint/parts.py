@@ -23,6 +23,9 @@ _MOST_PARTS = 4000
 
 _MOST_COMPARISONS = 32
 """Questions whether one part covers another, in one schema."""
+_TURNING = frozenset(("not", "oneOf", "if"))
+_MOST_TURNS = 20
+"""Keywords of these in one part above which it counts as unresolved: their cases multiply."""
 
 
 class Parts:
@@ -72,8 +75,10 @@ class Parts:
         if self._may_not_cover(wide, narrow):
             return False
         self._comparisons += 1
+        if self._comparisons > _MOST_COMPARISONS:
+            return False
         one, other = self._canonical(wide), self._canonical(narrow)
-        if one is None or other is None or self._comparisons > _MOST_COMPARISONS:
+        if one is None or other is None:
             return False
         try:
             verdict = self._asked(lambda: one.covers(other))
@@ -106,9 +111,10 @@ class Parts:
         loose = {kinds.NOT, kinds.ONE_OF, kinds.RAW}
         root, part = self.each[""], self.each[pointer]
         shelves = ("$schema", "$defs", "definitions")
-        alone: dict[str, Any] = {name: root[name] for name in shelves if name in root}
-        alone |= {name: part[name] for name in keywords if name in part}
-        form = None if self.is_large else self._canonicalized(alone)
+        asked = {name: part[name] for name in keywords if name in part}
+        if self.is_large or _num_turns(asked) > _MOST_TURNS:
+            return False
+        form = self._canonicalized({name: root[name] for name in shelves if name in root} | asked)
         if form is None or form.kind in loose:
             return False
         branches = getattr(form.view(), "branches", ())
@@ -145,6 +151,10 @@ class Parts:
         import jsonschema_rs
 
         return jsonschema_rs.Registry([(_ROOT, self.schema)], draft=self.draft)
+
+
+def _num_turns(part: dict[str, Any]) -> int:
+    return sum(not _TURNING.isdisjoint(each) for _, each in subschemas(part))
 
 
 def _within(some: list[Any], others: list[Any]) -> bool:
