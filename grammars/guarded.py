@@ -103,7 +103,7 @@ class GuardedMatcher(Matcher):
         if self._marks[-1].refusal:
             raise DeadEnd("The exact judge of the constraint refuses the text so far.")
         self._inner.fill_mask(out)
-        is_end_refused = self._inner.can_end and not self.can_end
+        is_end_refused = self.is_end_refused
         if is_end_refused:
             end = self.vocabulary.eos_id
             out.view(np.uint32)[end >> 5] &= ~np.uint32(1 << (end & 31))
@@ -210,6 +210,18 @@ class GuardedMatcher(Matcher):
             return False
         return self.judge.advance(self.state, text)[1] is None
 
+    @property
+    def is_end_refused(self) -> bool:
+        """Whether the inner matcher would let the text end and the judge does not."""
+        return self._inner.can_end and not self.can_end
+
+    def give_up(self, start: int) -> None:
+        """Go back to where the value at `start` begins, to begin it with something else."""
+        self.num_refusals += 1
+        self._nogoods.add(self.text[: start + 1], is_guess=True)
+        while self.count and len(self._text) > start:
+            self.rollback(1)
+
     def refuse(self, prefix: bytes) -> None:
         """Say nothing that begins with `prefix`, where there is anything else to say."""
         self._nogoods.add(prefix, is_guess=True)
@@ -229,9 +241,9 @@ class GuardedMatcher(Matcher):
 
     def _step_back(self) -> None:
         """Note why this text is refused, and go back by a token or, at length, by many."""
-        self.num_refusals += 1
         if not self.count and self._nogoods.forget_guesses():
             self._strikes.clear()
+            self.num_refusals += 1
             return
         if not self.count or self.num_refusals > _MOST_REFUSALS:
             raise DeadEnd(
@@ -240,21 +252,21 @@ class GuardedMatcher(Matcher):
             )
         refusal = self._marks[-1].refusal
         if refusal is None:
+            self.num_refusals += 1
             self._nogoods.add(self.text, is_guess=self._nogoods.has_guesses)
             self.rollback(1)
             return
         self._nogoods.add(self.text[: refusal.end])
         if refusal.anew:
-            self._nogoods.add(self.text[: refusal.start + 1], is_guess=True)
-            while self.count and len(self._text) > refusal.start:
-                self.rollback(1)
+            self.give_up(refusal.start)
         else:
             self._give_up_more(refusal.start)
 
     def _give_up_more(self, start: int) -> None:
         """Go back by a token, or, the more often the value was refused, by many."""
+        self.num_refusals += 1
         strikes = self._strikes[start] = self._strikes.get(start, 0) + 1
-        distance = min(self.count, 2 ** (strikes // _PATIENCE))
+        distance = min(self.count, 2 ** ((strikes - 1) // _PATIENCE))
         self.rollback(distance - 1)
         if distance > 1:  # no proof, but what began here led to nothing often enough
             self._nogoods.add(self.text, is_guess=True)

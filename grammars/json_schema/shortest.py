@@ -93,6 +93,9 @@ class Shortest:
                 if fork.can_end:
                     return self._vocabulary.speller.spell(fork.text[start:]), refusals
                 state = _scanned(fork, state)
+                if fork.is_end_refused:  # a number of its own: further digits seldom help
+                    fork.give_up(state.start)
+                    continue
                 self._go_on(fork, state, rng, is_shuffled=number > 1)
         except DeadEnd:
             pass

@@ -17,7 +17,7 @@ SHORT_FACTS = 3
 LONG_UNTIL = 0.3
 # Long documents first, for copying; then more of the short tasks, which have more to remember.
 FIRST_MIX = {"json": 58, "qa": 20, "sparql": 12, "key_value": 10}
-MIX = {"json": 46, "qa": 24, "sparql": 25, "key_value": 5}
+MIX = {"json": 40, "qa": 28, "sparql": 30, "key_value": 2}
 
 
 def make_example(rng: random.Random, progress: float) -> Example:
