@@ -84,12 +84,12 @@ def from_object(value: SettingValue, resolved: Resolved) -> Said:
 
 
 def _options(resolved: Resolved) -> dict[str, Any]:
-    from tether.grammars.json_schema.bounds import Bounds
+    from tether.grammars.json_schema.bounds import UNBOUNDED, Bounds
 
     return {
         "order": resolved["order"],
         "whitespace": resolved["whitespace"],
-        "bounds": Bounds() if resolved["bound"] else None,
+        "bounds": Bounds() if resolved["bound"] else UNBOUNDED,
         "formats": resolved["formats"],
     }
 

@@ -22,3 +22,7 @@ class Bounds:
     max_string: int = 256
     max_items: int = 64
     extras: bool = False
+
+
+UNBOUNDED = Bounds(max_string=0, max_items=0, extras=True)
+"""All that the schema allows, still written the plain way: declared order, no exponents."""

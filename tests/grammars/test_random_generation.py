@@ -17,7 +17,7 @@ import pytest
 from tether.errors import GenerationError, LimitReached, SchemaError
 from tether.grammars import Vocabulary, json_schema
 from tether.grammars.constraint import Constraint, Mask
-from tether.grammars.json_schema import Bounds
+from tether.grammars.json_schema.bounds import UNBOUNDED, Bounds
 
 BUDGET = 512
 """Tokens beyond the fewest that will do; also run with next to none."""
@@ -127,13 +127,13 @@ def _fault(row: _Row, constraint: Constraint, budget: int) -> str | None:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("model", [_uniform, _structural])
-@pytest.mark.parametrize("bounds", [Bounds(), None], ids=["bounded", "exact"])
+@pytest.mark.parametrize("bounds", [Bounds(), UNBOUNDED], ids=["bounded", "unbounded"])
 @pytest.mark.parametrize("spare", [BUDGET, 4, 0])
 def test_every_text_is_complete_and_valid(
     byte_vocab: Vocabulary,
     cases: list[dict[str, Any]],
     model: Callable[[Vocabulary, int], Choose],
-    bounds: Bounds | None,
+    bounds: Bounds,
     spare: int,
 ) -> None:
     rows, wrong = [], []
