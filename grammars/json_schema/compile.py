@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from tether.errors import SchemaError, Unsatisfiable, UsageError
+from tether.errors import GrammarError, Unsatisfiable, UsageError
 from tether.grammars.budget import BudgetedMatcher
 from tether.grammars.cache import Entry
 from tether.grammars.constraint import Constraint, Matcher
@@ -23,6 +24,7 @@ from tether.grammars.json_schema.front import front
 from tether.grammars.json_schema.judge import JsonJudge
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.shortest import Shortest
+from tether.grammars.json_schema.size import check_size
 from tether.grammars.json_schema.source import read_schema
 from tether.grammars.spared import SparedMatcher
 from tether.grammars.vocabulary import Vocabulary
@@ -120,17 +122,21 @@ def json_schema(
         UsageError: `order`, `whitespace` or `formats` is not one of the words above.
     """
     _check_words(order=order, whitespace=whitespace, formats=formats)
-    value, _ = read_schema(schema)
+    value, text = read_schema(schema)
+    check_size(text, value)
     oracle = Oracle(value, formats=formats)
     options: dict[str, Any] = {"order": order, "whitespace": whitespace, "bounds": bounds}
     try:
         mask = front(oracle.schema, validate_formats=formats == "assert", **options)
     except Unsatisfiable as error:
         return DeadConstraint(vocab, error.message, error.hint)
-    engine = EngineConstraint(mask.grammar, vocab, _too_large)
-    return JsonConstraint(
-        engine, oracle, value, exact=mask.exact, extras=mask.extras, style=options
-    )
+    try:
+        engine = EngineConstraint(mask.grammar, vocab)
+    except GrammarError:  # too large for the engine: any JSON then, and the oracle decides
+        mask = replace(front(True, **options), exact=False)
+        engine = EngineConstraint(mask.grammar, vocab)
+    kinds = {"exact": mask.exact, "extras": mask.extras}
+    return JsonConstraint(engine, oracle, value, **kinds, style=options)
 
 
 def revive(
@@ -147,14 +153,6 @@ def revive(
     engine = EngineConstraint(entry.grammar or "", vocab)
     exact, extras = entry.exact, entry.extras
     return JsonConstraint(engine, oracle, value, exact=exact, extras=extras, style=style)
-
-
-def _too_large(message: str) -> SchemaError:
-    return SchemaError(
-        f"The schema is too large for the mask engine: {message.splitlines()[0]}.",
-        hint="Split it, or name fewer alternatives at one place.",
-        pointer="",
-    )
 
 
 _WORDS = {

@@ -66,7 +66,10 @@ def _parse(text: str) -> Json:
             f"The schema is not JSON: {error}.", hint="JSON has no such value."
         ) from error
     except RecursionError as error:
-        raise SchemaError("The schema is nested too deeply to be read.") from error
+        raise SchemaError(
+            "The schema is nested too deeply to be read.",
+            hint="Nest it less deeply: give inner parts names in $defs and refer to them.",
+        ) from error
 
 
 def _dump(schema: object) -> tuple[Json, str]:

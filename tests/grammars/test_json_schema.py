@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import tether.grammars
-from tether.errors import DeadEnd, SchemaError, UsageError
+from tether.errors import DeadEnd, LimitReached, SchemaError, UsageError
 from tether.grammars import laws
 from tether.grammars.constraint import Constraint
 from tether.grammars.json_schema import Bounds, json_schema
@@ -188,6 +188,25 @@ def test_every_keyword_is_held(
     constraint = json_schema(schema, byte_vocab)
     assert [text for text in good if not mask_accepts(constraint, text)] == []
     assert [text for text in bad if mask_accepts(constraint, text)] == []
+
+
+def test_what_the_engine_cannot_hold_the_oracle_does(byte_vocab: Vocabulary) -> None:
+    patterns = {f"^k{i}[a-z]{{1,9}}x{i}": {"type": "integer"} for i in range(2000)}
+    constraint = json_schema({"type": "object", "patternProperties": patterns}, byte_vocab)
+    assert mask_accepts(constraint, '{"k7ax7":1}')
+    assert not mask_accepts(constraint, '{"k7ax7":"a"}')
+
+
+def test_look_around_is_the_oracles_and_the_rest_of_a_pattern_the_masks(
+    byte_vocab: Vocabulary,
+) -> None:
+    schema = {"type": "string", "pattern": "^(?!INV)[A-Z]{3}-[0-9]{4}$"}
+    constraint = json_schema(schema, byte_vocab, bounds=Bounds())
+    assert mask_accepts(constraint, '"ABC-1234"')
+    assert not mask_accepts(constraint, '"INV-1234"')
+    assert constraint.start().prefix_length(byte_vocab.encode('"ab')) == 1
+    with pytest.raises(LimitReached, match="shortest output has 10 tokens"):
+        constraint.start().limit(3)
 
 
 def test_formats_may_be_remarks(byte_vocab: Vocabulary) -> None:

@@ -25,6 +25,7 @@ _CONTROLS = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _CLASSES = {"d": DIGITS, "w": WORD, "s": SPACE}
 _QUANTIFIER = re.compile(r"(?:[*+?]|\{(\d+)(?:(,)(\d*))?\})\??")
 _NAMED_GROUP = re.compile(r"\(\?P?<[A-Za-z_]\w*>")
+_LOOK_AROUND = re.compile(r"\?<?[=!]")
 _HEX = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}")
 _BRACES = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
@@ -65,15 +66,22 @@ class Repeat:
 
 Node = Chars | Anchor | Choice | Repeat
 
+_NOTHING = Choice(((),))
 
-def read_pattern(pattern: str) -> Choice:
+
+def read_pattern(pattern: str, *, wide: bool = False) -> Choice:
     """The tree of a pattern.
 
+    Args:
+        pattern: The regular expression.
+        wide: Leave out look-arounds and word boundaries: more is matched, never less.
+
     Raises:
-        NotRegular: Look-around, a back-reference, a word boundary, or a rarity of one dialect.
+        NotRegular: A back-reference or a rarity of one dialect; without `wide` also look-around
+            and word boundaries.
     """
     folds = pattern.startswith("(?i)")
-    reader = _Reader(pattern, 4 if folds else 0, folds)
+    reader = _Reader(pattern, 4 if folds else 0, folds, wide)
     tree = reader.choice(0)
     if reader.at < len(pattern):
         raise NotRegular(pattern)
@@ -83,10 +91,11 @@ def read_pattern(pattern: str) -> Choice:
 class _Reader:
     """Recursive descent over one pattern."""
 
-    def __init__(self, text: str, at: int, folds: bool) -> None:
+    def __init__(self, text: str, at: int, folds: bool, wide: bool) -> None:
         self.text = text
         self.at = at
         self._folds = folds
+        self._wide = wide
 
     def choice(self, depth: int) -> Choice:
         if depth > _DEEPEST:
@@ -125,6 +134,9 @@ class _Reader:
         if char == ".":
             return Chars(DOT)
         if char == "\\":
+            if self._wide and self.text[self.at : self.at + 1] in ("b", "B"):
+                self.at += 1
+                return _NOTHING
             return Chars(self._escaped()[0])
         if char in "*+?{":
             raise NotRegular(self.text)
@@ -132,14 +144,17 @@ class _Reader:
 
     def _group(self, depth: int) -> Node:
         named = _NAMED_GROUP.match(self.text, self.at - 1)
-        if named:
+        around = _LOOK_AROUND.match(self.text, self.at) if self._wide else None
+        if around:
+            self.at = around.end()
+        elif named:
             self.at = named.end()
         elif self._skip("?") and not self._skip(":"):
             raise NotRegular(self.text)
         inner = self.choice(depth + 1)
         if not self._skip(")"):
             raise NotRegular(self.text)
-        return inner
+        return _NOTHING if around else inner
 
     def _class(self) -> Ranges:
         negated = self._skip("^")

@@ -43,10 +43,13 @@ class Language:
 
 
 @lru_cache(maxsize=1024)
-def pattern_language(pattern: str) -> Language | None:
-    """The language of a pattern; None where it is not regular or too large."""
+def pattern_language(pattern: str, *, wide: bool = False) -> Language | None:
+    """The language of a pattern; None where it is not regular or too large.
+
+    `wide` leaves out look-arounds: a larger language, good only for what a string has to match.
+    """
     try:
-        branches = list(_branches(read_pattern(pattern).branches))
+        branches = list(_branches(read_pattern(pattern, wide=wide).branches))
         if sum(_weight(n) for b in branches for n in b) > _HEAVIEST:
             return None
         texts = [_padded(branch) for branch in branches]

@@ -55,10 +55,11 @@ def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[str]:
         patterns.append(shape.plain if plain else shape.wide)
     for pattern in patterns:
         language = pattern_language(pattern)
+        if language is None:
+            grammar.loosen()
+            language = pattern_language(pattern, wide=True)
         if language:
             yield f'/"{language.body}"/'
-        else:
-            grammar.loosen()
 
 
 def _is_counted(view: StringView) -> bool:
@@ -88,7 +89,7 @@ def _free_length(view: StringView, most: int, low: int, shaped: bool) -> int | N
         return most
     if view.formats or len(view.patterns) != 1 or view.min_length:
         return None
-    language = pattern_language(view.patterns[0])
+    language = pattern_language(view.patterns[0], wide=True)
     return most if language and language.shortest <= most <= _LONGEST_BESIDE else None
 
 
