@@ -14,8 +14,8 @@ from tether.grammars.json_schema.front import front
 
 Accepts = Callable[..., bool]
 
-STRING = {"type": "string"}
-PAIR = {
+STRING: dict[str, Any] = {"type": "string"}
+PAIR: dict[str, Any] = {
     "type": "object",
     "properties": {"b": {"type": "integer"}, "a": STRING},
     "required": ["a"],
@@ -230,7 +230,7 @@ def test_formats_may_be_annotations() -> None:
 
 def test_a_registry_resolves_references(accepts: Accepts) -> None:
     registry = jsonschema_rs.Registry([("https://example.com/s", STRING)])
-    schema = {"$ref": "https://example.com/s"}
+    schema: dict[str, Any] = {"$ref": "https://example.com/s"}
     assert front(schema, registry=registry).exact
     assert not accepts(schema, "1", registry=registry)
 

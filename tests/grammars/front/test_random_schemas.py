@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -41,10 +41,14 @@ NUMBERS = [0, 1, -1, 2, 10, 99, 100, 1.5, -2.25, 0.1, 1000000, 1e20, 1e-5, 3, 6]
 
 def schemas(rng: random.Random, depth: int = 3) -> Any:
     """A random schema over all families of keywords."""
-    makers = [a_string, a_number, an_enum, lambda r, d: r.choice([True, {"type": "null"}, {}])]
+    makers: list[Callable[[random.Random, int], Any]] = [a_string, a_number, an_enum, a_type]
     if depth:
         makers += [an_object, an_object, an_object, an_array, a_union, a_union]
     return rng.choice(makers)(rng, depth - 1)
+
+
+def a_type(rng: random.Random, depth: int) -> Any:
+    return rng.choice([True, {"type": "null"}, {}])
 
 
 def a_string(rng: random.Random, depth: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def test_longest_chain(schema: Any, length: int) -> None:
 
 def test_chains_of_thousands_are_too_deep_and_trees_of_as_many_are_not() -> None:
     assert Strain(_chain(3000, True)).too_deep
-    tree = {f"d{i}": {"items": {"$ref": f"#/$defs/d{i + 1}"}} for i in range(3000)}
+    tree: dict[str, Any] = {f"d{i}": {"items": {"$ref": f"#/$defs/d{i + 1}"}} for i in range(3000)}
     strain = Strain({"$defs": {**tree, "d3000": {}}, "$ref": "#/$defs/d0"})
     assert strain.deep
     assert not strain.too_deep
@@ -57,7 +57,7 @@ def test_negations_of_one_key_are_never_too_wide() -> None:
 
 
 def test_thousands_of_branches_that_exclude_each_other_are_too_wide() -> None:
-    branches = [{"pattern": f"^{i}"} for i in range(2000)]
+    branches: list[Any] = [{"pattern": f"^{i}"} for i in range(2000)]
     assert Strain({"oneOf": branches}).too_wide
     assert not Strain({"oneOf": branches[:1000]}).too_wide
     assert not Strain({"anyOf": branches}).too_wide
