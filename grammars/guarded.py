@@ -10,6 +10,7 @@ Knows masks, bytes and judges; knows no language and no budget.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -209,6 +210,10 @@ class GuardedMatcher(Matcher):
         if self._nogoods and self._nogoods.refuse(text):
             return False
         return self.judge.advance(self.state, text)[1] is None
+
+    def tokens_since(self, offset: int) -> int:
+        """How many of the last tokens reach beyond the first `offset` bytes."""
+        return sum(1 for _ in takewhile(lambda mark: mark.length > offset, reversed(self._marks)))
 
     @property
     def is_end_refused(self) -> bool:

@@ -26,6 +26,7 @@ from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.shortest import Shortest
 from tether.grammars.json_schema.size import check_size
 from tether.grammars.json_schema.source import read_schema
+from tether.grammars.json_schema.token_limits import TokenLimitedMatcher, TokenLimits
 from tether.grammars.spared import SparedMatcher
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Formats, Json, Order, Whitespace
@@ -77,7 +78,10 @@ class JsonConstraint(Constraint):
         watches = self.extras or not self.exact
         judge = JsonJudge(self._oracle, watches=watches, only_keys=self.exact)
         engine = SparedMatcher(self._engine, self._any_json, judge.watch)
-        return BudgetedMatcher(GuardedMatcher(engine, judge), self._shortest)
+        guarded = GuardedMatcher(engine, judge)
+        if self._limits:
+            return TokenLimitedMatcher(guarded, self._shortest, self._limits)
+        return BudgetedMatcher(guarded, self._shortest)
 
     def validate(self, text: str) -> str | None:
         """Why the user's own schema refuses `text`, or None."""
@@ -86,6 +90,10 @@ class JsonConstraint(Constraint):
     def _any_json(self) -> EngineConstraint:
         """The mask to fall back on: any JSON, the oracle judging each value."""
         return EngineConstraint(front(True, **self._style).grammar, self.vocabulary)
+
+    @cached_property
+    def _limits(self) -> TokenLimits:
+        return TokenLimits(self.schema)
 
     @cached_property
     def _shortest(self) -> Shortest:

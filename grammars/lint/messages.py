@@ -439,7 +439,7 @@ SCHEMA = {
         "warning",
         "{name!r} is reserved and not yet enforced: {effect}.",
         "Leave it for later, and do not rely on it.",
-        ('{"type": "string", "x-tether-verbatim": true}', '{"x-tether-max-tokens": 20}'),
+        ('{"type": "string", "x-tether-verbatim": true}',),
     ),
     "typo": Message(
         "warning",

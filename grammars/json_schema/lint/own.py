@@ -15,13 +15,11 @@ PREFIX = "x-tether-"
 VERBATIM = f"{PREFIX}verbatim"
 """A boolean, on strings: the string is a substring of the evidence. Reserved."""
 MAX_TOKENS = f"{PREFIX}max-tokens"
-"""A positive integer: the most tokens that the value may take. Reserved."""
+"""A positive integer, on strings: the most tokens that the string may take."""
 
 _WANTED = {VERBATIM: "a boolean", MAX_TOKENS: "a positive integer"}
-_EFFECTS = {
-    VERBATIM: "the string may be any text, not only one of the evidence",
-    MAX_TOKENS: "the value may take any number of tokens",
-}
+_EFFECTS = {VERBATIM: "the string may be any text, not only one of the evidence"}
+"""What a keyword that is not enforced yet leaves open."""
 
 
 def own_findings(where: str, part: dict[str, Any]) -> Iterator[Finding]:
@@ -37,7 +35,7 @@ def own_findings(where: str, part: dict[str, Any]) -> Iterator[Finding]:
         elif not _is_right(name, value):
             shown = json.dumps(value, ensure_ascii=False)
             yield SCHEMA["own_value"].on(here, name=name, wanted=_WANTED[name], value=shown)
-        elif value is not False:
+        elif name in _EFFECTS and value is not False:
             yield SCHEMA["own_reserved"].on(here, name=name, effect=_EFFECTS[name])
 
 
