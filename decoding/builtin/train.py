@@ -181,7 +181,7 @@ def main() -> None:
     """Reads the flags and trains."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=26_000_000)
+    parser.add_argument("--tokens", type=int, default=74_500_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true")
