@@ -14,7 +14,7 @@ from tether.grammars.vocabulary import Vocabulary
 
 CHARACTER = 4
 """Tokens, here bytes, that may finish a character or an escape."""
-LIMITED = {"type": "string", "x-tether-max-tokens": 4}
+LIMITED: dict[str, Any] = {"type": "string", "x-tether-max-tokens": 4}
 
 
 def _text(vocab: Vocabulary, schema: Any, seed: int) -> tuple[bytes, int]:
@@ -66,7 +66,7 @@ def test_what_the_schema_asks_for_wins(byte_vocab: Vocabulary) -> None:
 
 
 def test_limits_are_found_by_place() -> None:
-    schema = {
+    schema: dict[str, Any] = {
         "properties": {
             "a": LIMITED,
             "b": {"items": {"anyOf": [{"x-tether-max-tokens": 9}, LIMITED]}},

@@ -87,11 +87,18 @@ def front(
         compiler.grammar.loosen()
         schema = weaker(schema)[-1]
         strain = Strain(schema)
-    if strain.too_wide or strain.too_deep:
+    if strain.too_wide or strain.too_deep or _mixes_drafts(schema):
         return _loose(compiler, schema)
     if strain.deep:
         return on_deep_stack(lambda: _front(compiler, schema, options))
     return _front(compiler, schema, options)
+
+
+def _mixes_drafts(schema: Json) -> bool:
+    """Whether a document built into a schema names a draft: the library reads all by one."""
+    shelves = (schema.get(k) for k in ("$defs", "definitions")) if isinstance(schema, dict) else ()
+    parts = (p for shelf in shelves if isinstance(shelf, dict) for p in shelf.values())
+    return any(isinstance(part, dict) and "$schema" in part for part in parts)
 
 
 def _front(compiler: Compiler, schema: Json, options: dict[str, Any]) -> Front:
