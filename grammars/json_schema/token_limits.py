@@ -7,6 +7,7 @@ A string that has spent them is closed where the rest of the schema lets it be: 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Self
@@ -17,28 +18,28 @@ from tether.grammars.budget import BudgetedMatcher, Shortest
 from tether.grammars.constraint import Mask
 from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.scanner import State, path, scan
+from tether.grammars.json_schema.walk import subschemas
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
 KEYWORD = "x-tether-max-tokens"
 _CLOSES = re.compile(rb'(?:[^"\\]|\\.)*"')
-_DEEPEST = 12
-_MOST_PLACES = 10_000
+_MOST_PARTS = 10_000
+"""Parts of a schema that are looked at: references within references multiply."""
 
 Place = tuple[str | None, ...]
 """Keys on the way to a value; None stands for any key or index."""
 
 
 class TokenLimits:
-    """The limits of a schema by place; a reference to itself is followed a few times only."""
+    """The limits of a schema by place; references to itself are followed some way only."""
 
     def __init__(self, schema: Json) -> None:
         self._root = schema
         self._places: dict[Place, int] = {}
-        for count, (place, limit) in enumerate(self._walk(schema, (), 0)):
-            self._places[place] = min(limit, self._places.get(place, limit))
-            if count > _MOST_PLACES:
-                break
+        if any(KEYWORD in part for _, part in subschemas(schema)):
+            for place, limit in self._walk():
+                self._places[place] = min(limit, self._places.get(place, limit))
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -54,16 +55,21 @@ class TokenLimits:
         ]
         return min(found, default=None)
 
-    def _walk(self, schema: Any, place: Place, depth: int) -> Iterator[tuple[Place, int]]:  # noqa: ANN401
-        if not isinstance(schema, dict) or depth > _DEEPEST:
-            return
-        limit = schema.get(KEYWORD)
-        if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:
-            yield place, limit
-        for step, part in _parts(schema):
-            yield from self._walk(part, (*place, *step), depth + 1)
-        if isinstance(schema.get("$ref"), str):
-            yield from self._walk(self._target(schema["$ref"]), place, depth + 1)
+    def _walk(self) -> Iterator[tuple[Place, int]]:
+        """Every limit with its place, outer ones first."""
+        waiting: deque[tuple[Place, Any]] = deque([((), self._root)])
+        for _ in range(_MOST_PARTS):
+            if not waiting:
+                return
+            place, schema = waiting.popleft()
+            if not isinstance(schema, dict):
+                continue
+            limit = schema.get(KEYWORD)
+            if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:
+                yield place, limit
+            waiting.extend(((*place, *step), part) for step, part in _parts(schema))
+            if isinstance(schema.get("$ref"), str):
+                waiting.append((place, self._target(schema["$ref"])))
 
     def _target(self, reference: str) -> Any:  # noqa: ANN401
         part: Any = self._root

@@ -76,3 +76,10 @@ def test_limits_are_found_by_place() -> None:
     limits = TokenLimits(schema)
     assert [limits.at(p) for p in [("a",), ("b", 3), ("c", "c", "a"), ("d",)]] == [4, 4, 4, None]
     assert not TokenLimits({"properties": {"x-tether-max-tokens": {"type": "integer"}}})
+
+
+def test_references_that_multiply_cost_little() -> None:
+    parts = {f"p{i}": {"$ref": "#"} for i in range(9)}
+    limits = TokenLimits({"properties": {"a": LIMITED, **parts}})
+    assert limits.at(("a",)) == 4
+    assert limits.at(("p1", "a")) == 4
