@@ -79,7 +79,7 @@ def test_limits_are_found_by_place() -> None:
 
 
 def test_references_that_multiply_cost_little() -> None:
-    parts = {f"p{i}": {"$ref": "#"} for i in range(9)}
+    parts: dict[str, Any] = {f"p{i}": {"$ref": "#"} for i in range(9)}
     limits = TokenLimits({"properties": {"a": LIMITED, **parts}})
     assert limits.at(("a",)) == 4
     assert limits.at(("p1", "a")) == 4
