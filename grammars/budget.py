@@ -161,6 +161,9 @@ class BudgetedMatcher(Matcher):
 
     def _keep_within(self, most: int) -> None:
         """Find a way out from here, or go back to a place that has one."""
+        if self._exits[-1].at == self._inner.count:  # gone back to: its way out still stands
+            self._know(self._exits.pop().tokens)
+            return
         left = most - self._inner.count
         tokens = self._shortest(self._inner, left)
         if tokens is not None and len(tokens) <= left:

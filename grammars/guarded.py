@@ -253,7 +253,8 @@ class GuardedMatcher(Matcher):
         if not self.count or self.num_refusals > _MOST_REFUSALS:
             raise DeadEnd(
                 "No text that the constraint allows was found.",
-                hint="Its parts may contradict each other: `tether check` names the places.",
+                hint="Its parts may contradict each other: loosen or drop some, "
+                "beginning with those that `tether check` says the mask cannot hold.",
             )
         refusal = self._marks[-1].refusal
         if refusal is None:

@@ -20,7 +20,7 @@ from tether.grammars.dead import DeadConstraint
 from tether.grammars.engine import EngineConstraint
 from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.bounds import Bounds
-from tether.grammars.json_schema.front import front
+from tether.grammars.json_schema.front import Front, front
 from tether.grammars.json_schema.judge import JsonJudge
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.shortest import Shortest
@@ -63,9 +63,10 @@ class JsonConstraint(Constraint):
 
     @property
     def key(self) -> str:
-        """Hash of the engine's key, of the oracle's options and of the user's own schema."""
+        """Hash of the engine's key, of every option and of the user's own schema."""
         text = json.dumps(self.schema, ensure_ascii=False)
-        parts = (self._engine.key, str((self.exact, self.extras)), text)
+        options = str((self.exact, self.extras, self._oracle.formats, self._style))
+        parts = (self._engine.key, options, text)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
@@ -77,7 +78,7 @@ class JsonConstraint(Constraint):
         """The engine's matcher, watched by the oracle, kept within a budget where one is set."""
         watches = self.extras or not self.exact
         judge = JsonJudge(self._oracle, watches=watches, only_keys=self.exact)
-        engine = SparedMatcher(self._engine, self._any_json, judge.watch)
+        engine = SparedMatcher(self._engine, lambda: self._any_json, judge.watch)
         guarded = GuardedMatcher(engine, judge)
         if self._limits:
             return TokenLimitedMatcher(guarded, self._shortest, self._limits)
@@ -87,9 +88,10 @@ class JsonConstraint(Constraint):
         """Why the user's own schema refuses `text`, or None."""
         return self._oracle.complaint(text)
 
+    @cached_property
     def _any_json(self) -> EngineConstraint:
-        """The mask to fall back on: any JSON, the oracle judging each value."""
-        return EngineConstraint(front(True, **self._style).grammar, self.vocabulary)
+        """The mask to fall back on, the oracle judging each value."""
+        return EngineConstraint(_any_json(self._style).grammar, self.vocabulary)
 
     @cached_property
     def _limits(self) -> TokenLimits:
@@ -141,7 +143,7 @@ def json_schema(
     try:
         engine = EngineConstraint(mask.grammar, vocab)
     except GrammarError:  # too large for the engine: any JSON then, and the oracle decides
-        mask = replace(front(True, **options), exact=False)
+        mask = _any_json(options)
         engine = EngineConstraint(mask.grammar, vocab)
     kinds = {"exact": mask.exact, "extras": mask.extras}
     return JsonConstraint(engine, oracle, value, **kinds, style=options)
@@ -161,6 +163,11 @@ def revive(
     engine = EngineConstraint(entry.grammar or "", vocab)
     exact, extras = entry.exact, entry.extras
     return JsonConstraint(engine, oracle, value, exact=exact, extras=extras, style=style)
+
+
+def _any_json(style: dict[str, Any]) -> Front:
+    """A mask that holds whatever any schema accepts."""
+    return replace(front(True, **style), exact=False)
 
 
 _WORDS = {

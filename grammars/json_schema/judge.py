@@ -46,7 +46,7 @@ class JsonJudge:
         self._only_keys = only_keys
 
     def watch(self) -> None:
-        """Judge values as they close from now on, those before included."""
+        """Judge values as they close from now on; the end judges the whole text."""
         self.watches, self._only_keys = True, False
 
     def start(self) -> State:
@@ -111,7 +111,7 @@ def _is_open(place: Path, here: Path) -> bool:
 
 def _conditions(fault: Fault) -> list[int]:
     """At which depths of the instance an `if` decided that the broken rule holds."""
-    depths, depth, steps = [], 0, iter(fault.schema_path)
+    depths, depth, steps = [], 0, iter(fault.evaluation_path)
     for step in steps:
         if step in _CONDITIONAL:
             depths.append(depth)

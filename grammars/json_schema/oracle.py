@@ -37,13 +37,13 @@ class Fault:
     Attributes:
         path: Keys and indices that lead to the refused part of the value.
         keyword: The keyword of the schema that refuses it.
-        schema_path: Keys and indices that lead to that keyword.
+        evaluation_path: The way to that keyword from the schema's root, through every `$ref`.
         message: A sentence without its stop.
     """
 
     path: tuple[str | int, ...]
     keyword: str
-    schema_path: tuple[str | int, ...]
+    evaluation_path: tuple[str | int, ...]
     message: str
 
 
@@ -58,6 +58,7 @@ class Oracle:
 
     Attributes:
         schema: The schema as it is judged: foreign patterns are in the strict dialect.
+        formats: As given.
 
     Raises:
         SchemaError: The schema breaks its own draft's rules; with the JSON Pointer of the cause.
@@ -73,6 +74,7 @@ class Oracle:
     ) -> None:
         options: dict[str, Any] = {"validate_formats": formats == "assert"}
         options |= {"retriever": retriever} if retriever else {"offline": True}
+        self.formats = formats
         self.schema, self._validator = _built(schema, draft, options)
 
     def complaint(self, text: str) -> str | None:
@@ -98,7 +100,7 @@ class Oracle:
             if self._validator.is_valid(value):  # a seventh of the time of iter_errors
                 return
             for error in self._validator.iter_errors(value):
-                path, at = tuple(error.instance_path), tuple(error.schema_path)
+                path, at = tuple(error.instance_path), tuple(error.evaluation_path)
                 yield Fault(path, error.kind.name, at, error.message)
         except UnicodeEncodeError:
             yield Fault((), "type", (), "half of a surrogate pair is no character")

@@ -44,6 +44,8 @@ _PLAIN_BYTES = 0.5
 class Shortest:
     """Finds short ways to the end of texts under one schema.
 
+    What is found from the start, or not found, is remembered for all rows.
+
     Args:
         schema: The user's schema: its required keys and its values are worth trying first.
         vocabulary: The tokens.
@@ -54,10 +56,11 @@ class Shortest:
         self._keys, self._values, self._pieces = _words(schema)
         self._spell = cache(vocabulary.speller.spell)
         self._from_start: list[int] | None = None
+        self._tried = -1
 
     def __call__(self, matcher: GuardedMatcher, most: int) -> list[int] | None:
         """Tokens of a way to the end, within `most` where that is found; None where none is."""
-        if not matcher.count and self._from_start is not None:
+        if not matcher.count and (self._from_start is not None or most <= self._tried):
             return self._from_start
         best: list[int] | None = None
         found, enough = 0, 1 if matcher.count else _MANY
@@ -73,7 +76,7 @@ class Shortest:
             if patience <= 0:
                 break
         if not matcher.count:
-            self._from_start = best
+            self._from_start, self._tried = best, most
         return best
 
     def _trial(

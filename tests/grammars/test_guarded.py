@@ -196,3 +196,23 @@ def _choices(matcher: BudgetedMatcher, rng: random.Random, tokens: list[int]) ->
         if token == matcher.vocabulary.eos_id:
             return
         yield token
+
+
+def test_back_at_a_known_way_out_it_stands_again(byte_vocab: Vocabulary) -> None:
+    asked: list[int] = []
+
+    def shortest(matcher: GuardedMatcher, most: int) -> list[int] | None:
+        asked.append(matcher.count)
+        return _letters_then_stop(matcher, most) if matcher.count in (0, 5) else None
+
+    matcher = BudgetedMatcher(_matcher(byte_vocab, r"[a-d]{1,40}\.", b"aaaaab"), shortest)
+    matcher.limit(12)
+    _say(matcher, b"aaaaa", byte_vocab)
+    assert matcher.retreat() == 0
+    _say(matcher, b"b", byte_vocab)  # refused: back to where the second way out begins
+    assert matcher.retreat() == 1
+    assert asked == [0, 5], "no second search at a place whose way out is known"
+    _say(matcher, b"a", byte_vocab)
+    assert matcher.retreat() == 0
+    matcher.rollback(1)
+    assert matcher.num_unsettled <= 5

@@ -39,6 +39,7 @@ IF = {
         ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, '{"a":1,"b":2,', None),
         ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, '{"a":1,"b":2}', "{"),
         (IF, '{"b":1,', None),  # x may come
+        ({"$ref": "#/definitions/items", "definitions": {"items": IF}}, '{"b":1,', None),
         (IF, '{"b":1}', "{"),
         (IF, '{"b":1,"x":0}', None),
         ({"properties": {"o": IF}}, '{"o":{"b":1},', '{"b"'),
