@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urlsplit
 
 from tether.errors import SchemaError
-from tether.grammars.json_schema.walk import subschemas
+from tether.grammars.json_schema.walk import escape, subschemas
 from tether.types import Json
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _DEFS = "Put the referenced schema into $defs"
 
 def pointer(path: Sequence[str | int]) -> str:
     """JSON Pointer (RFC 6901) of a path of keys and indices."""
-    return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in path)
+    return "".join(f"/{escape(str(step))}" for step in path)
 
 
 def schema_error(schema: Json, error: Exception) -> SchemaError:

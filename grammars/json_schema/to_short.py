@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tether.grammars.json_schema.short_words import PLAIN_NAME, PLAIN_VALUE, TYPES
+from tether.grammars.json_schema.walk import referred
 from tether.types import Json
 
 _DEPTH = 8
@@ -89,27 +90,13 @@ class _Writer:
             if not isinstance(schema, dict):
                 return schema
             parts = schema.get("allOf")
-            if isinstance(schema.get("$ref"), str):
-                schema = self._target(schema["$ref"])
+            if "$ref" in schema:
+                schema = referred(self._root, schema)
             elif isinstance(parts, list) and len(parts) == 1 and "properties" not in schema:
                 schema = parts[0]
             else:
                 return schema
         return True
-
-    def _target(self, reference: str) -> Json:
-        if not reference.startswith("#"):
-            return True
-        value = self._root
-        for part in reference[1:].split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(value, dict) and key in value:
-                value = value[key]
-            elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
-                value = value[int(key)]
-            else:
-                return True
-        return value
 
 
 def _is_object(schema: dict[str, Any]) -> bool:

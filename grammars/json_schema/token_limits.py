@@ -18,7 +18,7 @@ from tether.grammars.budget import BudgetedMatcher, Shortest
 from tether.grammars.constraint import Mask
 from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.scanner import State, path, scan
-from tether.grammars.json_schema.walk import subschemas
+from tether.grammars.json_schema.walk import referred, subschemas
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
@@ -68,15 +68,8 @@ class TokenLimits:
             if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:
                 yield place, limit
             waiting.extend(((*place, *step), part) for step, part in _parts(schema))
-            if isinstance(schema.get("$ref"), str):
-                waiting.append((place, self._target(schema["$ref"])))
-
-    def _target(self, reference: str) -> Any:  # noqa: ANN401
-        part: Any = self._root
-        for step in reference.removeprefix("#").split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~")
-            part = part.get(key) if isinstance(part, dict) else None
-        return part
+            if "$ref" in schema:
+                waiting.append((place, referred(self._root, schema)))
 
 
 def _parts(schema: dict[str, Any]) -> Iterator[tuple[Place, Any]]:

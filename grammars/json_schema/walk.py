@@ -102,6 +102,13 @@ def resolve(schema: Any, pointer: str) -> Any:  # noqa: ANN401
     return value
 
 
+def referred(root: Any, part: dict[str, Any]) -> Any:  # noqa: ANN401
+    """What the local `$ref` of a part of `root` leads to, or None where it leads nowhere."""
+    if part.get("$ref") == "#":
+        return root
+    return next((resolve(root, pointer) for pointer in local_reference(part)), None)
+
+
 def escape(key: str) -> str:
     """A key as a part of a JSON Pointer (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")

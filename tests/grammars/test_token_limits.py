@@ -75,6 +75,8 @@ def test_limits_are_found_by_place() -> None:
     }
     limits = TokenLimits(schema)
     assert [limits.at(p) for p in [("a",), ("b", 3), ("c", "c", "a"), ("d",)]] == [4, 4, 4, None]
+    named = TokenLimits({"properties": {"a": {"$ref": "#/$defs/t%20u"}}, "$defs": {"t u": LIMITED}})
+    assert named.at(("a",)) == 4
     assert not TokenLimits({"properties": {"x-tether-max-tokens": {"type": "integer"}}})
 
 
