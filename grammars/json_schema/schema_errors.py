@@ -74,7 +74,8 @@ def _reference_error(schema: Json, message: str) -> SchemaError:
             f"{place} cannot be resolved: {message}.", hint=f"{_DEFS}.", pointer=where
         )
     if "Retrieval is disabled" not in message:
-        reason = message.partition("retrieving it failed: ")[2] or message
+        failed = message.partition("retrieving it failed: ")[2]  # the exception's class, its text
+        reason = failed.partition(": ")[2] or failed or message
         return SchemaError(
             f"{place} leads to {target}, which cannot be had: {reason}.",
             hint=f"{_DEFS}.",

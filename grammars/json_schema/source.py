@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -62,9 +63,7 @@ def _parse(text: str) -> Json:
             hint="Remove one; readers of JSON disagree about which one counts.",
         ) from error
     except ValueError as error:
-        raise SchemaError(
-            f"The schema is not JSON: {error}.", hint="JSON has no such value."
-        ) from error
+        raise _refusal(error, "JSON has no such value.") from error
     except RecursionError as error:
         raise SchemaError(
             "The schema is nested too deeply to be read.",
@@ -76,11 +75,18 @@ def _dump(schema: object) -> tuple[Json, str]:
     try:
         text = json.dumps(schema, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise SchemaError(
-            f"The schema is not JSON: {error}.",
-            hint="Use only dict, list, str, int, float, bool and None.",
-        ) from error
+        raise _refusal(error, "Use only dict, list, str, int, float, bool and None.") from error
     return _parse(text), text
+
+
+def _refusal(error: Exception, cure: str) -> SchemaError:
+    """The refusal of what is no JSON value, or an integer that Python does not read."""
+    if "integer string conversion" in str(error):
+        return SchemaError(
+            f"The schema has an integer of more than {sys.get_int_max_str_digits()} digits.",
+            hint="Write a number of fewer digits.",
+        )
+    return SchemaError(f"The schema is not JSON: {error}.", hint=cure)
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -362,3 +362,30 @@ def test_contradictions_are_refused(schema: Any, pointers: list[str]) -> None:
     assert [p for p in pointers if p not in caught.value.message] == []
     assert caught.value.hint
     assert caught.value.pointer is not None
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "pointer"),
+    [
+        (False, "the root allows none.", ""),
+        ({"not": {}}, "/not allows none.", "/not"),
+        (
+            {"type": "integer", "minimum": 5, "maximum": 3},
+            "/minimum and /maximum contradict each other.",
+            "/minimum",
+        ),
+        (
+            {
+                "allOf": [{"$ref": "#/$defs/a%20and%20b"}, {"type": "null"}],
+                "$defs": {"a and b": {"type": "string"}},
+            },
+            "/$defs/a and b/type and /allOf/1/type contradict each other.",
+            "/$defs/a and b/type",
+        ),
+    ],
+)
+def test_a_contradiction_is_said_in_plain_words(schema: Any, said: str, pointer: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        front(schema)
+    assert caught.value.message == f"No JSON value satisfies the schema: {said}"
+    assert caught.value.pointer == pointer
