@@ -12,10 +12,11 @@ from tether.errors import SchemaError
 from tether.grammars.findings import Finding, excerpt, place
 from tether.grammars.gbnf_reader import gbnf_findings
 from tether.grammars.json_schema import schema_findings
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.short import parse_short
 from tether.grammars.json_schema.walk import resolve
 from tether.grammars.lint.lark_text import lark_findings
-from tether.grammars.lint.messages import GBNF, LARK, REGEX, SCHEMA, SHORT, Message
+from tether.grammars.lint.messages import GBNF, LARK, REGEX, SHORT, Message
 from tether.grammars.lint.regex_text import regex_findings
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from tether.errors import SchemaError
 from tether.grammars.findings import Finding
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.size import check_size
 from tether.grammars.json_schema.source import read_schema
 from tether.grammars.json_schema.walk import subschemas
-from tether.grammars.lint.messages import SCHEMA
 from tether.types import Json
 
 __all__ = ["schema_findings"]

@@ -6,9 +6,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from tether.grammars.findings import Finding
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.lint.values import RANGES, is_range_empty
 from tether.grammars.json_schema.walk import ANNOTATIONS
-from tether.grammars.lint.messages import SCHEMA
 
 if TYPE_CHECKING:
     from jsonschema_rs.canonical import Cause, UnsatisfiableReason

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tether.grammars.findings import Finding
 from tether.grammars.json_schema.lint.branches import MOST_BRANCHES
-from tether.grammars.lint.messages import SCHEMA
+from tether.grammars.json_schema.lint.messages import SCHEMA
 
 if TYPE_CHECKING:
     from tether.grammars.json_schema.lint.parts import Parts

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tether.grammars.findings import Finding
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.lint.values import shown, types
 from tether.grammars.json_schema.walk import ABOUT, ANNOTATIONS, KEYWORDS, escape
-from tether.grammars.lint.messages import SCHEMA
 
 _DRAFTS = {
     4: "draft-04",

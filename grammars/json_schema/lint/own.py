@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from tether.grammars.findings import Finding
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.walk import escape
-from tether.grammars.lint.messages import SCHEMA
 
 PREFIX = "x-tether-"
 VERBATIM = f"{PREFIX}verbatim"

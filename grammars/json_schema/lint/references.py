@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from tether.grammars.findings import Finding
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.schema_errors import reference_cure, references
 from tether.grammars.json_schema.walk import subschemas
-from tether.grammars.lint.messages import SCHEMA
 from tether.types import Json
 
 _METASCHEMAS = ("http://json-schema.org/", "https://json-schema.org/")

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from tether.grammars.findings import Finding
-from tether.grammars.lint.messages import SCHEMA
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.types import Json
 
 RANGES = (

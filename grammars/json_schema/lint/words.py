@@ -9,8 +9,8 @@ from typing import Any
 
 from tether.grammars.findings import Finding
 from tether.grammars.json_schema.formats import FORMATS
+from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.walk import KEYWORDS, escape, local_reference, subschemas
-from tether.grammars.lint.messages import SCHEMA
 from tether.types import Json
 
 
