@@ -39,21 +39,20 @@ class EngineMatcher(Matcher):
         self.vocabulary = vocabulary
         self._engine = engine
         self._num_ends = num_ends
+        self._out: Mask | None = None
+        self._address = 0
 
     def fill_mask(self, out: Mask) -> None:
-        """Ask llguidance for the mask, straight into `out`."""
-        words = self.vocabulary.num_words
-        if out.dtype != np.int32 or out.shape != (words,) or not out.flags.c_contiguous:
-            raise InternalError(f"A mask must be contiguous int32 [{words}].")
+        """Ask llguidance for the mask, straight into `out`; an empty one is an error of its."""
+        if out is not self._out:  # callers that reuse one array save half of a mask's time
+            self._address, self._out = _address(out, self.vocabulary.num_words), out
         if self._num_ends:
             out[:] = 0
             _set_bit(out, self.vocabulary.eos_id)
             return
-        self._engine.unsafe_compute_mask_ptr(out.ctypes.data, out.nbytes)
+        self._engine.unsafe_compute_mask_ptr(self._address, out.nbytes)
         if self._engine.is_error():
             raise self._failure()
-        if not out.any():
-            raise DeadEnd("No token continues the text.", partial="")
 
     def advance(self, token: int) -> None:
         """Consume one token."""
@@ -61,8 +60,14 @@ class EngineMatcher(Matcher):
             if not self.can_end:
                 raise InternalError("The end token was advanced where the text may not end.")
             self._num_ends += 1
-        elif self._num_ends or not self._consume([token]):
+        elif not self._take(token):
             raise InternalError(f"Token {token} was advanced, but the mask does not hold it.")
+
+    def _take(self, token: int) -> bool:
+        """Consume one token that is not the end, if the grammar allows it."""
+        if self._num_ends or not 0 <= token < self.vocabulary.size:
+            return False
+        return bool(self._engine.try_consume_tokens([token]))
 
     def rollback(self, num_tokens: int) -> None:
         """Take back end tokens first, then the engine's."""
@@ -282,6 +287,13 @@ def _surrogate(text: str) -> str:
 
 def _index(tokens: Sequence[int], token: int) -> int:
     return next((i for i, t in enumerate(tokens) if t == token), len(tokens))
+
+
+def _address(out: Mask, words: int) -> int:
+    """Where the engine is to write, after a look at the array's layout."""
+    if out.dtype != np.int32 or out.shape != (words,) or not out.flags.c_contiguous:
+        raise InternalError(f"A mask must be contiguous int32 [{words}].")
+    return out.ctypes.data
 
 
 def _set_bit(out: Mask, token: int) -> None:

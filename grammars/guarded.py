@@ -121,7 +121,8 @@ class GuardedMatcher(Matcher):
         if token != self.vocabulary.eos_id:
             self._text += self.vocabulary.tokens[token]
             self._verdict = None
-        self._marks.append(_Mark(len(self._text), *self.judge.advance(self.state, self._text)))
+        state, refusal = self.judge.advance(self._marks[-1].state, self._text)
+        self._marks.append(_Mark(len(self._text), state, refusal))
 
     def rollback(self, num_tokens: int) -> None:
         """Take back advances; what was learnt stays."""

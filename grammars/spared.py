@@ -8,6 +8,7 @@ there on the judge has to watch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Self
 
 from tether.errors import DeadEnd, InternalError
@@ -50,7 +51,7 @@ class SparedMatcher(EngineMatcher):
 
     def advance(self, token: int) -> None:
         """Advance; a token that the mask held and the engine cannot take makes it give up."""
-        if not self._num_ends and token != self.vocabulary.eos_id and self._consume([token]):
+        if token != self.vocabulary.eos_id and self._take(token):
             self._tokens.append(token)
             return
         try:
@@ -87,12 +88,9 @@ class SparedMatcher(EngineMatcher):
 
     def fork(self) -> Self:
         """A copy with a state of its own."""
-        copy: Self = object.__new__(type(self))
-        copy.vocabulary, copy._num_ends = self.vocabulary, self._num_ends
-        copy._engine, copy._tokens = self._engine.deep_copy(), list(self._tokens)
-        copy._spare, copy._on_swap = self._spare, self._on_swap
-        copy._is_swapped = self._is_swapped
-        return copy
+        copied = copy(self)
+        copied._engine, copied._tokens = self._engine.deep_copy(), list(self._tokens)
+        return copied
 
     def _swap(self) -> None:
         """Replay the text in the spare grammar."""

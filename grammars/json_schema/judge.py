@@ -20,7 +20,8 @@ _LASTING = {"additionalProperties", "additionalItems", "items", "maxItems", "max
     "type",
 }
 """Keywords that an open container can break for good, whatever follows."""
-_END = re.compile(rb'["\\]')
+_STRING_END = re.compile(rb'["\\]')
+_END = re.compile(rb'["\s,:\]}]')
 _LONG_TEXT = 4096
 """Bytes of text from which on only containers are judged as they close, not each scalar."""
 _CONDITIONAL = frozenset(("then", "else"))
@@ -55,7 +56,7 @@ class JsonJudge:
 
     def advance(self, state: State, text: Bytes) -> tuple[State, Refusal | None]:
         """Judge every value that closes between `state` and the end of `text`."""
-        if not self.watches or (state.place == "string" and not _END.search(text, state.length)):
+        if not self.watches or self._is_idle(state, text):
             return state, None
         state, closes = scan(state, text)
         for close in closes:
@@ -70,6 +71,13 @@ class JsonJudge:
             return self._oracle.complaint(text.decode()) is None
         except UnicodeDecodeError:
             return False
+
+    def _is_idle(self, state: State, text: Bytes) -> bool:
+        """Whether nothing to judge can have closed since `state`, which then may stay behind."""
+        if self._only_keys:  # a key is judged as its colon comes
+            return text.find(b":", state.length) < 0
+        stop = _STRING_END if state.place == "string" else _END
+        return stop.search(text, state.length) is None
 
     def _breaks(self, text: Bytes, close: Close) -> bool:
         """Whether the value or key that closed can stand in no legal text."""

@@ -9,7 +9,6 @@ a prefix of JSON.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from tether.grammars.guarded import Bytes
@@ -22,8 +21,7 @@ _STRING_STOP = re.compile(rb'["\\]')
 _BARE_STOP = re.compile(rb"[\s,:\]}]")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """An open container.
 
     Attributes:
@@ -31,18 +29,17 @@ class Frame:
         is_object: Whether it is an object.
         below: The container around it; None for the root.
         keys: Keys closed so far, raw bytes with their quotes.
-        count: Values closed so far.
+        num_closed: Values closed so far.
     """
 
     start: int
     is_object: bool
     below: Frame | None
     keys: tuple[bytes, ...] = ()
-    count: int = 0
+    num_closed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """A place in a text of `length` bytes.
 
     Attributes:
@@ -104,7 +101,7 @@ def _in_string(state: State, text: Bytes, closes: list[Close]) -> State:
     frame = state.frame
     if state.is_key and frame:
         keys = (*frame.keys, bytes(text[state.start : end]))
-        frame = Frame(frame.start, True, frame.below, keys, frame.count)
+        frame = Frame(frame.start, True, frame.below, keys, frame.num_closed)
         return State(end, "after", frame)
     return State(end, "after", _counted(frame))
 
@@ -142,7 +139,7 @@ def _between(state: State, byte: int, closes: list[Close]) -> State:
 def _counted(frame: Frame | None) -> Frame | None:
     if frame is None:
         return None
-    return Frame(frame.start, frame.is_object, frame.below, frame.keys, frame.count + 1)
+    return Frame(frame.start, frame.is_object, frame.below, frame.keys, frame.num_closed + 1)
 
 
 def closers(frame: Frame | None) -> bytes:
@@ -161,6 +158,6 @@ def path(frame: Frame | None) -> tuple[str | int, ...]:
     steps: list[str | int] = []
     while frame and frame.below:
         outer = frame.below
-        steps.append(json.loads(outer.keys[-1]) if outer.is_object else outer.count)
+        steps.append(json.loads(outer.keys[-1]) if outer.is_object else outer.num_closed)
         frame = outer
     return tuple(reversed(steps))

@@ -135,7 +135,7 @@ class TokenLimitedMatcher(BudgetedMatcher):
         frame = state.frame
         last: tuple[str | int, ...] = ()
         if frame:
-            last = (_unquoted(frame.keys[-1]) if frame.is_object else frame.count,)
+            last = (_unquoted(frame.keys[-1]) if frame.is_object else frame.num_closed,)
         limit = self._limits.at((*path(frame), *last))
         return limit is not None and self._inner.tokens_since(state.start) >= limit - 1
 
