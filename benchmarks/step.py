@@ -3,7 +3,7 @@
 The chain: a boolean mask fills refused logits, then TemperatureLogitsWarper, TopKLogitsWarper,
 TopPLogitsWarper, softmax and multinomial (sampled), or arg max (greedy). It gets its mask unpacked;
 the step unpacks its bits itself, and also yields the margin, which the
-chain does not compute. Inputs and settings come from tests/decoding/test_step.py, so speed is
+chain does not compute. Inputs and settings come from tests/step_inputs.py, so speed is
 measured on what truth is tested on. Before timing, both must choose the same greedy token.
 """
 
@@ -22,7 +22,7 @@ from tether.decoding.plan import Inputs, Plan
 
 SHAPES = ((1, 2048), (16, 2048), (1, 131_072), (16, 131_072))
 DENSITIES = (0.001, 0.3, None)
-_TESTS = from_tests("decoding/test_step.py")
+_TESTS = from_tests("step_inputs.py")
 SETTINGS: dict[str, dict[str, float]] = {"greedy": _TESTS.SETTINGS[0], "top": _TESTS.SETTINGS[2]}
 
 
@@ -68,7 +68,7 @@ def _case(
     against = ratio(rounds["transformers"], rounds["step"], "us")
     for name, measured in rounds.items():
         ratios = {"transformers/step us": against} if name == "step" else {}
-        route = step.route_for_testing(inputs) if name == "step" else "chain"
+        route = step.route_for_testing(plan, inputs) if name == "step" else "chain"
         results.add(
             {**case, "engine": name},
             spreads(measured),

@@ -19,6 +19,8 @@ class Sampling:
         top_k: Keep the k best tokens; 0 keeps all.
         top_p: Keep the smallest set of best tokens whose mass reaches top_p; 1 keeps all.
         min_p: Keep tokens of at least min_p times the best probability; 0 keeps all.
+        typical_p: Keep the tokens whose surprise is nearest to the entropy, up to this mass, after
+            the others; 1 keeps all.
         repetition_penalty: Multiplies the (negative) scores of seen tokens; 1 is off. Scores are
             log-probabilities, so a shift of the logits changes nothing.
         logit_bias: Added to the score of a token id, before the penalty.
@@ -30,6 +32,7 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    typical_p: float = 1.0
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     order: Literal["hf", "llamacpp"] = "hf"

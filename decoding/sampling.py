@@ -23,6 +23,7 @@ class Controls:
     top_k: Tensor
     top_p: Tensor
     min_p: Tensor
+    typical_p: Tensor
     penalty: Tensor
     bias_ids: Tensor | None
     bias: Tensor | None
@@ -34,16 +35,15 @@ class Controls:
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float32, device=device)
 
-        sampled = any(s.temperature > 0 for s in samplings)
-        truncates = any(s.top_k > 0 or s.top_p < 1 or s.min_p > 0 for s in samplings)
         biases = [s.logit_bias for s in samplings]
         return cls(
-            plan=Plan(sampled=sampled, truncated=sampled and truncates, measured=False),
+            plan=plan_of(samplings),
             temperature=column([s.temperature for s in samplings]),
             early=torch.tensor([s.order == "llamacpp" for s in samplings], device=device),
             top_k=torch.tensor([s.top_k for s in samplings], device=device),
             top_p=column([s.top_p for s in samplings]),
             min_p=column([s.min_p for s in samplings]),
+            typical_p=column([s.typical_p for s in samplings]),
             penalty=column([s.repetition_penalty for s in samplings]),
             bias_ids=_ragged([list(bias) for bias in biases], -1, torch.int64, device),
             bias=_ragged([list(bias.values()) for bias in biases], 0.0, torch.float32, device),
@@ -68,11 +68,25 @@ class Controls:
             top_k=self.top_k,
             top_p=self.top_p,
             min_p=self.min_p,
+            typical_p=self.typical_p,
             penalty=self.penalty,
             seen=_ragged([_penalised(row) for row in rows], -1, torch.int64, device),
             bias_ids=self.bias_ids,
             bias=self.bias,
         )
+
+
+def plan_of(samplings: Sequence[Sampling], *, measured: bool = False) -> Plan:
+    """What a step over rows of these settings does."""
+    drawn = [s for s in samplings if s.temperature > 0]
+    return Plan(
+        sampled=bool(drawn),
+        top_k=any(s.top_k > 0 for s in drawn),
+        top_p=any(s.top_p < 1 for s in drawn),
+        min_p=any(s.min_p > 0 for s in drawn),
+        typical_p=any(s.typical_p < 1 for s in drawn),
+        measured=measured,
+    )
 
 
 def _penalised(row: Row) -> list[int]:

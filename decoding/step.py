@@ -7,6 +7,7 @@ the best tokens and falls back to all of them only where their mass does not suf
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -17,14 +18,17 @@ from tether.decoding import reference
 from tether.decoding.noise import gumbel
 from tether.decoding.plan import Choice, Inputs, Measures, Plan
 
-Route = Literal["gather", "dense"]
+Route = Literal["gather", "dense", "reference"]
 
 _GATHER_SHARE = 8  # gather where at most 1/8 of the vocabulary is allowed in every row
 _HEAD = 1024  # tokens that truncation looks at before it asks for all
 
 
-def route_for_testing(inputs: Inputs) -> Route:
+def route_for_testing(plan: Plan, inputs: Inputs) -> Route:
     """Which route `choose` takes for these inputs."""
+    reshaped = (inputs.contrast, inputs.evidence, inputs.head)
+    if plan.typical_p or any(term is not None for term in reshaped):
+        return "reference"
     if inputs.mask is None:
         return "dense"
     return (
@@ -44,6 +48,10 @@ def choose(plan: Plan, inputs: Inputs) -> Choice:
     Returns:
         The choice, on the device of the logits; equal to `reference.choose` within rounding.
     """
+    route = route_for_testing(plan, inputs)
+    if route == "reference":
+        choice = reference.choose(plan, inputs)
+        return choice if plan.measured else replace(choice, measures=None)
     logits = inputs.logits.float() if inputs.logits.dtype != torch.float64 else inputs.logits
     # A shift of a row changes no choice; the penalty alone depends on where zero is.
     if plan.measured or inputs.seen is not None:
@@ -51,7 +59,7 @@ def choose(plan: Plan, inputs: Inputs) -> Choice:
     ids: Tensor | None = None
     on_mask = logits
     if inputs.mask is not None:
-        if route_for_testing(inputs) == "gather":
+        if route == "gather":
             ids = _allowed_ids(inputs.mask)
             on_mask = logits.gather(1, ids.clamp(min=0)).masked_fill_(ids < 0, -torch.inf)
         else:
@@ -102,8 +110,10 @@ def _shape(plan: Plan, scores: Tensor, inputs: Inputs) -> tuple[Tensor, Tensor |
         return reference.shape(plan, scores, inputs), None
     before, after = reference.divisors(inputs, scores.dtype)
     head = scores.topk(_HEAD, dim=1)
-    ranked = head.values / before
-    cut = reference.threshold(ranked, torch.logsumexp(scores / before, dim=1), inputs)
+    best = head.values[:, :1]
+    ranked = (head.values - best) / before
+    total = torch.logsumexp((scores - best) / before, dim=1)
+    cut = reference.threshold(ranked, total, inputs)
     decided = (cut > ranked[:, -1]) | (inputs.temperature == 0)
     if not bool(decided.all()):
         return reference.shape(plan, scores, inputs), None

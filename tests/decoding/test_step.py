@@ -7,47 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from step_inputs import SETTINGS, make_inputs
 
 from tether.decoding import reference, step
 from tether.decoding.noise import gumbel, row_state
 from tether.decoding.plan import Inputs, Plan
 
 FIELDS = ("log_q", "log_p", "log_z", "entropy")
-
-
-def pack(allowed: Tensor) -> Tensor:
-    """bool [rows, vocab] -> int32 [rows, words]."""
-    rows, vocab = allowed.shape
-    padded = torch.cat((allowed, torch.zeros(rows, -vocab % 32, dtype=torch.bool)), dim=1)
-    words = (padded.view(rows, -1, 32).long() << torch.arange(32)).sum(dim=2)
-    return torch.where(words >= 2**31, words - 2**32, words).int()
-
-
-def make_inputs(
-    logits: Tensor,
-    allowed: Tensor | None = None,
-    *,
-    temperature: float = 0.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    min_p: float = 0.0,
-    early: bool = False,
-    position: int = 0,
-) -> tuple[Plan, Inputs]:
-    rows = logits.shape[0]
-    inputs = Inputs(
-        logits=logits,
-        mask=None if allowed is None else pack(allowed),
-        noise=torch.tensor([row_state(7, str(row), position) for row in range(rows)]),
-        temperature=torch.full((rows,), temperature),
-        early=torch.full((rows,), early),
-        top_k=torch.full((rows,), top_k),
-        top_p=torch.full((rows,), top_p),
-        min_p=torch.full((rows,), min_p),
-        penalty=torch.ones(rows),
-    )
-    return Plan(temperature > 0, top_k > 0 or top_p < 1 or min_p > 0), inputs
 
 
 def kept(plan: Plan, inputs: Inputs) -> list[float]:
@@ -71,6 +37,17 @@ class TestWorkedNumbers:
         early = kept(*make_inputs(self.LOGITS, temperature=2, min_p=0.2, early=True))
         assert sum(p > 0 for p in late) == 5
         assert sum(p > 0 for p in early) == 3
+
+    def test_typical_may_refuse_the_best_token(self) -> None:
+        """Distances from the entropy 1.2065: .632, .368, .868, 1.368, 2.368."""
+        few = kept(*make_inputs(self.LOGITS, temperature=1, typical_p=0.2))
+        more = kept(*make_inputs(self.LOGITS, temperature=1, typical_p=0.3))
+        assert few == [0, 1, 0, 0, 0]
+        assert [p > 0 for p in more] == [True, True, False, False, False]
+
+    def test_typical_keeps_equally_typical_tokens_together(self) -> None:
+        level = torch.zeros(1, 4, dtype=torch.float64)
+        assert kept(*make_inputs(level, temperature=1, typical_p=0.1)) == [0.25] * 4
 
     def test_mask_comes_before_truncation(self) -> None:
         """Truncating first would leave nothing: tokens 3 and 4 are not among the best two."""
@@ -102,18 +79,6 @@ class TestWorkedNumbers:
             choice = module.choose(*make_inputs(logits))
             assert int(choice.token) == 1
             assert float(choice.margin) == 0
-
-
-SETTINGS: list[dict[str, float]] = [
-    {},
-    {"temperature": 1.0},
-    {"temperature": 0.7, "top_k": 50, "top_p": 0.9, "min_p": 0.05},
-    {"temperature": 1.3, "top_p": 0.9},
-    {"temperature": 1.0, "top_k": 5},
-    {"temperature": 2.0, "min_p": 0.2},
-    {"temperature": 1.0, "top_p": 0.999},
-    {"temperature": 3.0, "top_p": 0.9999, "early": True},
-]
 
 
 @pytest.mark.parametrize("density", [None, 0.001, 0.3])
@@ -150,9 +115,9 @@ def test_both_routes_are_taken() -> None:
     logits = torch.zeros(2, 640)
     sparse = torch.zeros(2, 640, dtype=torch.bool)
     sparse[:, :3] = True
-    assert step.route_for_testing(make_inputs(logits, sparse)[1]) == "gather"
-    assert step.route_for_testing(make_inputs(logits, ~sparse)[1]) == "dense"
-    assert step.route_for_testing(make_inputs(logits)[1]) == "dense"
+    assert step.route_for_testing(*make_inputs(logits, sparse)) == "gather"
+    assert step.route_for_testing(*make_inputs(logits, ~sparse)) == "dense"
+    assert step.route_for_testing(*make_inputs(logits)) == "dense"
 
 
 def test_float32_logits_choose_as_float64() -> None:
