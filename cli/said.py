@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tether.cli import streams
 from tether.cli.config.settings import Resolved
 from tether.cli.config.settings_model import CONSTRAINTS as KEYS
 from tether.cli.kinds import SettingValue
@@ -14,7 +15,7 @@ from tether.cli.kinds import SettingValue
 if TYPE_CHECKING:
     from tether.grammars.spec import Spec
 
-__all__ = ["KEYS", "Said", "from_object", "read"]
+__all__ = ["KEYS", "Said", "from_object", "read", "warn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,17 @@ def read(resolved: Resolved) -> Said:
     if key == "grammar":
         return Said(Spec.from_grammar_argument(value, base))
     return Said(Spec.from_regex(value) if key == "regex" else Spec.from_choices(value))
+
+
+def warn(wanted: Said, resolved: Resolved) -> None:
+    """Say on stderr which keywords of the user's schema have no effect."""
+    if wanted.spec is None or resolved["schema"] is None:
+        return
+    from tether.grammars.json_schema.lint import ignored_keywords
+
+    for finding in ignored_keywords(wanted.spec.text):
+        what = f"{finding.message} {finding.hint}"
+        streams.say(f"tether: warning at {finding.pointer}: {what}", style="33")
 
 
 def from_object(value: SettingValue, resolved: Resolved) -> Said:

@@ -92,11 +92,13 @@ def _check_output(resolved: Resolved) -> None:
 
 
 def _task(given: Given, resolved: Resolved, *, is_json: bool) -> Task:
+    from tether.cli import said
     from tether.cli.tasks import TaskMaker
 
     maker = TaskMaker(resolved)
     if is_json != maker.said.is_json:
         raise _wrong_command(resolved, is_json=is_json)
+    said.warn(maker.said, resolved)
     fields = options.variables(given.variables)
     prompt, passages = _inputs(given, needed=not fields and not maker.passages)
     return maker.single(prompt, fields, passages, given.key)

@@ -137,7 +137,7 @@ def run(
 
 
 def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
-    from tether.cli import engine
+    from tether.cli import engine, said
     from tether.cli.batches.identity import identity
     from tether.cli.batches.run import retry_rows
     from tether.cli.config.settings import resolve
@@ -146,6 +146,7 @@ def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
 
     resolved = resolve(flags, profiles=profiles)
     maker = TaskMaker(resolved, files.source.parent if files.source else None)
+    said.warn(maker.said, resolved)
     retry = retry_rows(files.retry) if files.retry else None
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(files.source))

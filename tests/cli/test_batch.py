@@ -77,6 +77,14 @@ def test_failures_do_not_stop_the_batch(tether: Tether, fake: FakeEngine, home: 
     assert "8 of 10 rows failed" in ran.err
 
 
+def test_keywords_of_the_schema_that_nothing_knows_are_told_once(
+    tether: Tether, fake: FakeEngine
+) -> None:
+    ran = tether("batch", "-s", '{"propertis": {}}', stdin=jsonl(said("1"), said("2")))
+    assert (ran.code, len(ran.rows)) == (0, 2)
+    assert ran.err.count("tether: warning at /propertis: ") == ran.err.count("\n") == 1
+
+
 def test_failures_on_stderr(tether: Tether, fake: FakeEngine) -> None:
     ran = tether("batch", stdin=jsonl({**said("", finish="dead_end"), "id": "a"}))
     assert ran.code == 6

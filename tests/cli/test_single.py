@@ -125,6 +125,21 @@ def test_refused_schema(tether: Tether, fake: FakeEngine) -> None:
     assert "^" in ran.err
 
 
+def test_keywords_that_nothing_knows_are_told(tether: Tether, fake: FakeEngine, home: Path) -> None:
+    (home / "s.json").write_text(
+        '{"propertis": {}, "format": "datetime", "items": {"colour": 1, "x-tether-max": 2}}'
+    )
+    ran = tether("json", say("{}"), "--schema", "s.json")
+    assert (ran.code, ran.out) == (0, "{}\n")
+    assert [line.partition(" is ")[0].partition(". ")[0] for line in ran.err.splitlines()] == [
+        "tether: warning at /items/x-tether-max: tether has no keyword 'x-tether-max'",
+        "tether: warning at /propertis: 'propertis'",
+        "tether: warning at /items/colour: 'colour'",
+    ]
+    assert "Did you mean 'properties'?" in ran.err
+    assert tether("json", say("{}"), "--schema", '{"items": {"x-note": 1}}').err == ""
+
+
 def test_limit_prints_nothing(tether: Tether, fake: FakeEngine) -> None:
     prompt = say('{"name":"A', finish="limit", message="The limit came first.")
     ran = tether("json", prompt, "-s", "name", "--max-tokens", "10")

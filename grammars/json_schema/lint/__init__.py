@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from tether.errors import SchemaError
@@ -13,7 +14,7 @@ from tether.grammars.json_schema.source import read_schema
 from tether.grammars.json_schema.walk import subschemas
 from tether.types import Json
 
-__all__ = ["schema_findings"]
+__all__ = ["ignored_keywords", "schema_findings"]
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -30,6 +31,22 @@ def schema_findings(schema: str | dict[str, Any] | bool) -> list[Finding]:
     remote = list(remote_findings(value))
     found = [*remote, *_written(value), *([] if remote else _judged(value))]
     return sorted(found, key=lambda finding: _ORDER[finding.level])
+
+
+def ignored_keywords(schema: str) -> list[Finding]:
+    """The keywords of a schema that have no effect as nothing knows them; none if it is no JSON.
+
+    Looks at the keywords alone, so that a run need not wait for it.
+    """
+    from tether.grammars.json_schema.lint.own import own_findings
+    from tether.grammars.json_schema.lint.words import unknown_keywords
+
+    try:
+        value, _ = read_schema(schema)
+    except SchemaError:
+        return []
+    own = (own_findings(where, part) for where, part in subschemas(value))
+    return [*chain.from_iterable(own), *unknown_keywords(value)]
 
 
 def _written(schema: Json) -> Iterator[Finding]:

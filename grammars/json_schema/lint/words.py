@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import accumulate, islice
 from typing import Any
 
 from tether.grammars.findings import Finding
@@ -12,6 +13,9 @@ from tether.grammars.json_schema.formats import FORMATS
 from tether.grammars.json_schema.lint.messages import SCHEMA
 from tether.grammars.json_schema.walk import KEYWORDS, escape, local_reference, subschemas
 from tether.types import Json
+
+_MOST_KEYWORDS = 500
+"""Unknown keywords that are looked up where a run waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,18 @@ class _Strange:
 
 def word_findings(schema: Json) -> Iterator[Finding]:
     """Every name that is probably misspelt; each other unknown name once."""
+    return _remarks(_strangers(schema))
+
+
+def unknown_keywords(schema: Json) -> Iterator[Finding]:
+    """The same of keywords alone, the first few of them."""
+    keywords = (strange for strange in _strangers(schema) if strange.kind == "keyword")
+    return _remarks(islice(keywords, _MOST_KEYWORDS))
+
+
+def _remarks(strangers: Iterable[_Strange]) -> Iterator[Finding]:
     notes: dict[tuple[str, str], list[str]] = {}
-    for strange in _strangers(schema):
+    for strange in strangers:
         near = _near(strange.name, FORMATS if strange.kind == "format" else KEYWORDS)
         if near:
             message = SCHEMA["format_typo" if strange.kind == "format" else "typo"]
@@ -35,20 +49,24 @@ def word_findings(schema: Json) -> Iterator[Finding]:
             notes.setdefault((strange.kind, strange.name), []).append(strange.pointer)
     for (kind, name), places in notes.items():
         message = SCHEMA["format_unknown" if kind == "format" else "unknown"]
-        more = f" (also in {len(places) - 1} more places)" if len(places) > 1 else ""
+        others = len(places) - 1
+        more = f" (also in {others} more place{'s' * (others > 1)})" if others else ""
         yield message.on(places[0], name=name, more=more)
 
 
 def _strangers(schema: Json) -> Iterator[_Strange]:
     parts = dict(subschemas(schema))
-    targets = [f"{target}/" for part in parts.values() for target in local_reference(part)]
+    # References may lead into a shelf of schemas, as into OpenAPI's `components`.
+    shelves = {
+        way
+        for part in parts.values()
+        for target in local_reference(part)
+        for way in accumulate(target.split("/"), "{}/{}".format)
+    }
     for where, part in parts.items():
         for name in part:
             here = f"{where}/{escape(name)}"
-            if name in KEYWORDS or name.startswith("x-"):
-                continue
-            # References may lead into a shelf of schemas, as into OpenAPI's `components`.
-            if not any(target.startswith(f"{here}/") for target in targets):
+            if name not in KEYWORDS and not name.startswith("x-") and here not in shelves:
                 yield _Strange("keyword", name, here)
         form: Any = part.get("format")
         if isinstance(form, str) and form not in FORMATS:
