@@ -18,8 +18,8 @@ EXIT_CODES: dict[int, str] = {
     2: "Usage: a flag, an argument, an environment variable or an input row is wrong.",
     3: "A schema, grammar, profile or graph was refused before generation.",
     4: "No legal output exists.",
-    5: "The token limit came first (nothing was printed unless --partial or --stream), or no output "
-    "fits into it: the message gives the number needed.",
+    5: "The token limit came first; nothing was printed unless --partial or --stream. Or no output "
+    "fits into the limit; the message gives the number needed.",
     6: "A batch ended with failed rows.",
     7: "A model, a device or an index cannot be had.",
     8: "Abstained: the evidence does not carry the answer.",
