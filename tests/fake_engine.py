@@ -125,7 +125,9 @@ def result(request: Request, script: dict[str, Any]) -> Result:
         tokens=(),
         finish=script.get("finish", "stop"),
         message=script.get("message", ""),
-        stats=RowStats(len(request.prompt), len(say), 0, 0, len(say), 0, 0.25, 0.5),
+        stats=RowStats(
+            len(request.prompt), len(say), 0, 0, len(say), script.get("taken_back", 0), 0.25, 0.5
+        ),
     )
 
 

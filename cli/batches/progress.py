@@ -27,7 +27,7 @@ class BatchProgress:
         self._size = size
         self._bar: Progress | None = None
         self._began = time.perf_counter()
-        self.num_rows = self.num_failed = self.num_tokens = 0
+        self.num_rows = self.num_failed = self.num_tokens = self.num_taken_back = 0
 
     def __enter__(self) -> Self:
         """Start drawing."""
@@ -57,6 +57,7 @@ class BatchProgress:
         self.num_rows += 1
         self.num_failed += outcome.error is not None
         self.num_tokens += outcome.stats.output_tokens
+        self.num_taken_back += outcome.stats.taken_back_tokens
         if self._bar is not None:
             self._bar.update(
                 self._task, rows=self.num_rows, rate=self._rate(), failed=self.num_failed
@@ -67,7 +68,7 @@ class BatchProgress:
         seconds = time.perf_counter() - self._began
         return (
             f"{self.num_rows} rows, {self.num_failed} failed, {self.num_tokens} tokens, "
-            f"{seconds:.1f} s, {self._rate():.0f} tokens/s"
+            f"{self.num_taken_back} taken back, {seconds:.1f} s, {self._rate():.0f} tokens/s"
         )
 
     def message(self, text: str) -> None:

@@ -26,6 +26,13 @@ def test_rows_in_input_order(tether: Tether, fake: FakeEngine) -> None:
     assert ran.rows == [{"index": n, "output": f"row {n}"} for n in range(9)]
 
 
+def test_stats_are_one_line_on_all_rows(tether: Tether, fake: FakeEngine) -> None:
+    rows = [said("abc", taken_back=2), said("d", taken_back=3)]
+    ran = tether("batch", "--stats", stdin=jsonl(*rows))
+    assert ran.rows == [{"index": 0, "output": "abc"}, {"index": 1, "output": "d"}]
+    assert ran.err.startswith("2 rows, 0 failed, 4 tokens, 5 taken back, ")
+
+
 def test_unordered_rows_as_they_end(tether: Tether, fake: FakeEngine) -> None:
     rows = [said(f"row {n}", steps=9 - n) for n in range(9)]
     ran = tether("batch", "--unordered", stdin=jsonl(*rows))
