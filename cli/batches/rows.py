@@ -139,6 +139,10 @@ def _object(line: Line) -> dict[str, Any]:
             f"The line is not JSON: {error.msg} at character {error.pos + 1}.",
             hint="Each line of the input is one JSON object.",
         ) from error
+    except ValueError as error:  # more digits than Python reads
+        raise UsageError(
+            "The line has an integer of thousands of digits.", hint="Write a shorter number."
+        ) from error
     except RecursionError as error:
         raise UsageError("The line is nested too deeply.") from error
     if not isinstance(value, dict):

@@ -112,6 +112,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ProfileError(f"{path} is not valid TOML: {error}.", hint="See toml.io.") from error
     except UnicodeDecodeError as error:
         raise ProfileError(f"{path} is not UTF-8 (byte {error.start}).") from error
+    except ValueError as error:  # more digits than Python reads
+        raise ProfileError(
+            f"{path} has an integer of thousands of digits.", hint="Write a shorter number."
+        ) from error
     except OSError as error:
         raise ProfileError(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
 

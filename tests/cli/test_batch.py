@@ -104,6 +104,14 @@ def test_bytes_that_are_not_utf8_fail_their_row_alone(tether: Tether, fake: Fake
     assert "not UTF-8" in ran.err
 
 
+def test_an_integer_of_thousands_of_digits_fails_its_row_alone(
+    tether: Tether, fake: FakeEngine
+) -> None:
+    ran = tether("batch", stdin=f'{{"prompt":"x","seed":{"9" * 5000}}}\n{{"prompt":"ok"}}\n')
+    assert (ran.code, [row["output"] for row in ran.rows]) == (6, ["ok"])
+    assert "row 0: The line has an integer of thousands of digits." in ran.err
+
+
 def test_equal_ids_are_kept_apart(tether: Tether, fake: FakeEngine) -> None:
     rows = [{**said(f"row {n}", steps=5 - n), "id": "same"} for n in range(4)]
     ran = tether("batch", stdin=jsonl(*rows))

@@ -92,6 +92,13 @@ def test_kinds_by_name(tether: Tether, home: Path) -> None:
     assert "--kind" in unknown.err
 
 
+def test_a_profile_with_an_integer_of_thousands_of_digits(tether: Tether, home: Path) -> None:
+    (home / "tether.toml").write_text(f"seed = {'9' * 5000}\n")
+    ran = tether("check", "tether.toml")
+    assert ran.code == 3
+    assert "thousands of digits" in ran.out
+
+
 def test_paths(tether: Tether, home: Path) -> None:
     found = json.loads(tether("paths", "--json").out)
     assert found["project_config"] is None
