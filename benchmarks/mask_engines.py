@@ -70,9 +70,10 @@ class LLGuidance:
     """llguidance's own JSON compiler, strict, on the text of the schema."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        from llguidance import LLMatcher
+        from llguidance import LLMatcher, LLTokenizer
 
-        self._matcher, self._tokenizer = LLMatcher, vocabulary.engine_tokenizer()
+        tokenizer = vocabulary.engine_tokenizer().with_slices(LLTokenizer.general_slices())
+        self._matcher, self._tokenizer = LLMatcher, tokenizer
 
     def compile(self, schema: str) -> Callable[[], Walker]:
         """See MaskEngine."""

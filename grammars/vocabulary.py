@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 _SPACE_KEPT = "\x02"
 """Put before a text so that the tokenizer's own leading space lands on it, then cut off again."""
 
+_CHAR = r'[^"\\\x00-\x1F\x7F]'
+_SLICES = [
+    r"[\x20\x0A\x0D\x09]+",
+    *(f"{run}{{1,10}}" for run in ("[a-z]", "[a-zA-Z]", "[a-zA-Z0-9]")),
+    *(f"{_CHAR}{{1,{most}}}" for most in (2, 4, 6, 8, 10, 14, 20, 30)),
+    f"{_CHAR}+",
+]
+"""Sets of tokens whose masks the engine keeps ready: where a string may go on with all of a set,
+its tokens need not be walked. The engine's own sets know free strings only; these also serve
+strings of one kind of letters, and those that have only a few characters left."""
+
 
 class TextEncoder(Protocol):
     """What a tokenizer file adds to the bare tokens: its own way of cutting text."""
@@ -171,7 +182,7 @@ class Vocabulary:
     def _engine_tokenizer(self) -> LLTokenizer:
         from llguidance import LLTokenizer, TokenizerWrapper
 
-        return LLTokenizer(TokenizerWrapper(_EngineView(self)))
+        return LLTokenizer(TokenizerWrapper(_EngineView(self)), slices=_SLICES)
 
     def _cut(self, lead: str, text: str) -> list[int]:
         assert self._encoder is not None

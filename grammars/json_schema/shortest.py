@@ -135,7 +135,12 @@ class Shortest:
             return [*end, *self._values]
         if state.place == "key" and frame:
             return [*end, *(key + b":" for key in self._keys if key not in frame.keys)]
-        if state.place == "after" and frame and frame.is_object and len(frame.keys) > frame.num_closed:
+        if (
+            state.place == "after"
+            and frame
+            and frame.is_object
+            and len(frame.keys) > frame.num_closed
+        ):
             return [b":"]
         return [*end, b","] if end else []
 

@@ -102,6 +102,11 @@ class Grammar:
             self.rule("any", *free)
         return "any"
 
+    def never(self) -> str:
+        """An expression that nothing satisfies, but that the engine does not see through."""
+        self._rules.setdefault("never::_", "COLON %if bit_set(63)")
+        return "never::0"
+
     def any_array(self) -> str:
         """The rule of any JSON array."""
         if "any_array" not in self._rules:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 from typing import TYPE_CHECKING
 
-from jsonschema_rs import CanonicalSchema
-from jsonschema_rs.canonical import (
-    CanonicalizationError,
-    ConstView,
-    EnumView,
-    ObjectView,
-    StringView,
-)
+from jsonschema_rs.canonical import ConstView, EnumView, ObjectView
 
-from tether.grammars.json_schema.front.grammar import literal_text
+from tether.grammars.json_schema.front.extras import Extras, joined
 from tether.grammars.json_schema.front.members import Member, Members, write_object
-from tether.grammars.json_schema.front.patterns import disjoint, pattern_language
-from tether.grammars.json_schema.front.strings import string_body
 
 if TYPE_CHECKING:
     from tether.grammars.json_schema.front.compiler import Compiler, Part
 
-_MOST_OVERLAPS = 3
 _MOST_KNOWN = 5000
 
 
@@ -58,7 +47,7 @@ class _Object:
         names = self._known_names(listed)
         known = list(self._known(names))
         closed = listed is not None or self._is_closed(known)
-        extras = [] if closed else list(self._extras(names))
+        extras = [] if closed else Extras(self._compiler, self._part, view, names).members()
         self._grammar.extras |= bool(extras)
         members = Members(
             known,
@@ -99,8 +88,8 @@ class _Object:
     def _value_of(self, name: str) -> str | None:
         node = self._properties.get(name)
         if node is None:
-            fitting = [p for p in self._patterns if self._compiler.finds(p, name)]
-            node = self._joined(fitting) if fitting else self._additional
+            fitting = [s for p, s in self._patterns.items() if self._compiler.finds(p, name)]
+            node = joined(self._grammar, fitting) if fitting else self._additional
         if node is None:
             return self._grammar.any_value()
         return self._compiler.value(node, self._part.below(name))
@@ -113,82 +102,3 @@ class _Object:
         named = self._patterns or self._additional is not None or self._names is not None
         enough = known and len(known) >= (self._view.min_properties or 0)
         return bool(enough and not named and not self._view.violations)
-
-    def _extras(self, names: list[str]) -> Iterator[str]:
-        """Key and value of every kind of member that is not named."""
-        taken = dict.fromkeys((*self._properties, *self._view.required, *names))
-        shape = self._key_shape()
-        if taken:
-            shape += f" & ~({' | '.join(map(literal_text, taken))})"
-        bodies = self._pattern_bodies()
-        for body, node in self._by_patterns(bodies):
-            yield from self._extra(f"{shape} & {body}", node)
-        regular = [body for body in bodies.values() if body]
-        rest = self._additional if len(regular) == len(bodies) else None
-        yield from self._extra(" & ~".join([shape, *regular]), rest)
-
-    def _extra(self, key: str, node: CanonicalSchema | None) -> Iterator[str]:
-        value = self._grammar.any_value()
-        if node is not None:
-            value = self._compiler.value(node, self._part.below("extra")) or ""
-        if value:
-            yield f"{self._grammar.terminal(key, 'X')} COLON {value}"
-
-    def _key_shape(self) -> str:
-        """The terminal body of what a name must look like."""
-        names = self._names.view() if self._names is not None else None
-        if isinstance(names, StringView):
-            return f"({string_body(self._grammar, names, free=False)})"
-        if names is not None:
-            self._grammar.loosen()
-        return "NAME" if self._patterns else "STR"
-
-    def _pattern_bodies(self) -> dict[str, str | None]:
-        """The terminal body of the names in which each pattern is found; None where irregular."""
-        bodies: dict[str, str | None] = {}
-        for pattern in self._patterns:
-            language = pattern_language(pattern)
-            bodies[pattern] = f'/"{language.body}"/' if language else None
-        if None in bodies.values():
-            self._grammar.loosen()
-        return bodies
-
-    def _by_patterns(self, bodies: dict[str, str | None]) -> Iterator[tuple[str, CanonicalSchema]]:
-        """Names by which patterns they match, and what their values must be."""
-        regular = {p: body for p, body in bodies.items() if body}
-        overlapping = [p for p in regular if not self._stands_alone(p, regular)]
-        if len(overlapping) > _MOST_OVERLAPS:
-            self._grammar.loosen()
-        for pattern, body in regular.items():
-            if pattern not in overlapping or len(overlapping) > _MOST_OVERLAPS:
-                yield body, self._patterns[pattern]
-        if len(overlapping) <= _MOST_OVERLAPS:
-            yield from self._shared(overlapping, regular)
-
-    def _shared(
-        self, patterns: list[str], bodies: dict[str, str]
-    ) -> Iterator[tuple[str, CanonicalSchema]]:
-        for size in range(1, len(patterns) + 1):
-            for chosen in combinations(patterns, size):
-                parts = [bodies[p] if p in chosen else f"~{bodies[p]}" for p in patterns]
-                node = self._joined(list(chosen))
-                if node is not None:
-                    yield " & ".join(parts), node
-
-    def _stands_alone(self, pattern: str, regular: dict[str, str]) -> bool:
-        """Whether no name matches this and another pattern."""
-        if len(regular) > 50:
-            return False
-        own = pattern_language(pattern)
-        others = (pattern_language(p) for p in regular if p != pattern)
-        return own is not None and all(o is not None and disjoint(own, o) for o in others)
-
-    def _joined(self, patterns: list[str]) -> CanonicalSchema | None:
-        """What values must be that several patterns speak about."""
-        node = self._patterns[patterns[0]]
-        for pattern in patterns[1:]:
-            try:
-                node = node.intersect(self._patterns[pattern])
-            except CanonicalizationError:
-                self._grammar.loosen()
-        return node

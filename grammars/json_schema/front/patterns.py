@@ -6,7 +6,7 @@ else is `NotRegular`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +25,7 @@ _HEAVIEST = 6000
 """Characters of an expanded pattern: past that the engine's tables grow out of hand."""
 _WIDEST = 200
 """Branches that come from multiplying out groups with anchors."""
+_ANYTHING = Repeat(Chars(ALL), 0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,29 @@ class Language:
         body: Regex of what stands between the quotes.
         shortest: The fewest characters of such a string.
         starts: The characters that every such string begins with one of; None if it may be any.
+        nodes: What such a string is made of, where that is one sequence.
     """
 
     body: str
     shortest: int
     starts: Ranges | None
+    nodes: tuple[Node, ...]
+
+    @property
+    def is_all(self) -> bool:
+        """Whether these are all strings."""
+        return self.nodes == (_ANYTHING,)
+
+    def counted(self, low: int, high: int | None) -> str | None:
+        """The body for strings of `low` to `high` characters, where they are all of one kind."""
+        run = self.nodes[0] if len(self.nodes) == 1 else None
+        if not isinstance(run, Repeat) or not isinstance(run.node, Chars):
+            return None
+        low = max(low, run.low)
+        highs = [most for most in (high, run.high) if most is not None]
+        if highs and min(highs) < low:
+            return None
+        return _regex(Repeat(run.node, low, min(highs, default=None)))
 
 
 @lru_cache(maxsize=1024)
@@ -52,12 +71,13 @@ def pattern_language(pattern: str, *, wide: bool = False) -> Language | None:
         branches = list(_branches(read_pattern(pattern, wide=wide).branches))
         if sum(_weight(n) for b in branches for n in b) > _HEAVIEST:
             return None
-        texts = [_padded(branch) for branch in branches]
+        wholes = [_padded(branch) for branch in branches]
+        texts = ["".join(map(_regex, whole)) for whole in wholes]
     except (NotRegular, RecursionError):
         return None
     body = texts[0] if len(texts) == 1 else f"({'|'.join(texts)})"
     shortest = min(sum(map(_shortest, branch)) for branch in branches)
-    return Language(body, shortest, _starts(branches))
+    return Language(body, shortest, _starts(branches), wholes[0] if len(wholes) == 1 else ())
 
 
 def _branches(branches: Sequence[tuple[Node, ...]]) -> Iterator[tuple[Node, ...]]:
@@ -91,12 +111,31 @@ def _has_anchor(node: Node) -> bool:
     return _has_anchor(node.node) if isinstance(node, Repeat) else isinstance(node, Anchor)
 
 
-def _padded(branch: tuple[Node, ...]) -> str:
-    """One branch as a regex of whole strings."""
-    nodes, opened, closed = _unanchored(branch)
-    anything = f"{spelled(ALL)}*"
-    body = "".join(map(_regex, nodes))
-    return f"{'' if opened else anything}{body}{'' if closed else anything}"
+def _padded(branch: tuple[Node, ...]) -> tuple[Node, ...]:
+    """One branch as the nodes of whole strings, with anything around what no anchor holds."""
+    nodes, held_start, held_end = _unanchored(branch)
+    nodes = tuple(_flat(nodes))
+    nodes = nodes if held_start else (_ANYTHING, *_less_greedy(nodes))
+    nodes = nodes if held_end else (*_less_greedy(nodes[::-1])[::-1], _ANYTHING)
+    return (_ANYTHING,) if nodes == (_ANYTHING, _ANYTHING) else nodes
+
+
+def _flat(nodes: Iterable[Node]) -> Iterator[Node]:
+    """The same without groups around a single sequence."""
+    for node in nodes:
+        if isinstance(node, Choice) and len(node.branches) == 1:
+            yield from _flat(node.branches[0])
+        else:
+            yield node
+
+
+def _less_greedy(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The same beside anything: a first node that may repeat need not do so more than it must."""
+    while nodes and isinstance(nodes[0], Repeat):
+        first, nodes = nodes[0], nodes[1:]
+        if first.low:
+            return (Repeat(first.node, first.low, first.low), *nodes)
+    return nodes
 
 
 def _unanchored(branch: tuple[Node, ...]) -> tuple[tuple[Node, ...], bool, bool]:

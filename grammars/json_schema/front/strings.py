@@ -27,10 +27,8 @@ def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
         view: What is asked of the string.
         free: Whether the bounds of generating may tighten it.
     """
-    parts = [*_shapes(grammar, view, free)]
-    length = _length(grammar, view, free, bool(parts))
-    if length or not parts:
-        parts.append(f'/"{grammar.style.char}{length or "*"}"/')
+    shapes = [*_shapes(grammar, view, free)]
+    parts = _counted(grammar, view, shapes, *_length(grammar, view, free, bool(shapes)))
     parts += _exclusions(grammar, view)
     if view.content_encodings or view.content_media_types:
         grammar.loosen()
@@ -58,7 +56,7 @@ def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[str]:
         if language is None:
             grammar.loosen()
             language = pattern_language(pattern, wide=True)
-        if language:
+        if language and not language.is_all:
             yield f'/"{language.body}"/'
 
 
@@ -66,8 +64,26 @@ def _is_counted(view: StringView) -> bool:
     return bool(view.min_length or view.max_length is not None or view.excluded_patterns)
 
 
-def _length(grammar: Grammar, view: StringView, free: bool, shaped: bool) -> str:
-    """The count of characters as a regex quantifier; "" where nothing counts them."""
+def _counted(
+    grammar: Grammar, view: StringView, shapes: list[str], low: int, high: int | None
+) -> list[str]:
+    """The shapes, and a count of characters; one regex where all characters are of one kind."""
+    if shapes and (low, high) == (0, None):
+        return shapes
+    if len(shapes) == 1 and view.patterns:
+        language = pattern_language(view.patterns[0])
+        run = language.counted(low, high) if language else None
+        if run:
+            return [f'/"{run}"/']
+    return [*shapes, f'/"{grammar.style.char}{_times(low, high)}"/']
+
+
+def _times(low: int, high: int | None) -> str:
+    return f"{{{low},{'' if high is None else high}}}" if low or high is not None else "*"
+
+
+def _length(grammar: Grammar, view: StringView, free: bool, shaped: bool) -> tuple[int, int | None]:
+    """The fewest and the most characters that the terminal counts."""
     low, high = view.min_length or 0, view.max_length
     longest = _LONGEST_BESIDE if shaped else _LONGEST
     if low > longest or (high is not None and high > longest):
@@ -76,9 +92,7 @@ def _length(grammar: Grammar, view: StringView, free: bool, shaped: bool) -> str
     high = high if high is not None and high <= longest else None
     if high is None and view.max_length is None and free and grammar.style.bounds:
         high = _free_length(view, grammar.style.bounds.max_string, low, shaped)
-    if not low and high is None:
-        return ""
-    return f"{{{low},{'' if high is None else high}}}"
+    return low, high
 
 
 def _free_length(view: StringView, most: int, low: int, shaped: bool) -> int | None:
