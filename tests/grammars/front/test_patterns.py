@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tether.grammars.constraint import Constraint
@@ -66,7 +68,7 @@ def test_repeats_beside_anything_are_cut_to_their_least(byte_vocab: Vocabulary) 
 
 
 def test_names_of_all_kinds_together_lead_nowhere_by_themselves(byte_vocab: Vocabulary) -> None:
-    schema = {
+    schema: dict[str, Any] = {
         "type": "object",
         "patternProperties": {"^[a-z]+$": {"type": "integer"}},
         "additionalProperties": {"type": "string"},
