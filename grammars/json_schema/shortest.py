@@ -11,7 +11,7 @@ import random
 import re
 import string
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import chain
 from typing import Any
 
@@ -53,10 +53,14 @@ class Shortest:
 
     def __init__(self, schema: Json, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._keys, self._values, self._pieces = _words(schema)
+        self._schema = schema
         self._spell = cache(vocabulary.speller.spell)
         self._from_start: list[int] | None = None
         self._tried = -1
+
+    @cached_property
+    def _words(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        return _words(self._schema)
 
     def __call__(self, matcher: GuardedMatcher, most: int) -> list[int] | None:
         """Tokens of a way to the end, within `most` where that is found; None where none is."""
@@ -127,14 +131,14 @@ class Shortest:
 
     def _tastes(self, state: State) -> list[bytes]:
         """What to try at a place, best first: ends before anything else."""
-        frame = state.frame
+        frame, (keys, values, pieces) = state.frame, self._words
         end = [] if frame is None else [b"}" if frame.is_object else b"]"]
         if state.place == "string":
-            return [b'"', *self._pieces]
+            return [b'"', *pieces]
         if state.place == "value":
-            return [*end, *self._values]
+            return [*end, *values]
         if state.place == "key" and frame:
-            return [*end, *(key + b":" for key in self._keys if key not in frame.keys)]
+            return [*end, *(key + b":" for key in keys if key not in frame.keys)]
         if (
             state.place == "after"
             and frame

@@ -6,6 +6,7 @@ A string that has spent them is closed where the rest of the schema lets it be: 
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from tether.grammars.budget import BudgetedMatcher, Shortest
 from tether.grammars.constraint import Mask
 from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.scanner import State, path, scan
-from tether.grammars.json_schema.walk import referred, subschemas
+from tether.grammars.json_schema.walk import referred
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
@@ -37,7 +38,7 @@ class TokenLimits:
     def __init__(self, schema: Json) -> None:
         self._root = schema
         self._places: dict[Place, int] = {}
-        if any(KEYWORD in part for _, part in subschemas(schema)):
+        if KEYWORD in json.dumps(schema):  # a tenth of the time of a walk
             for place, limit in self._walk():
                 self._places[place] = min(limit, self._places.get(place, limit))
 
