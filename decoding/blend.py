@@ -13,14 +13,14 @@ from torch import Tensor
 
 from tether.decoding.plan import Contrast, Inputs
 
-_FAR = 1e30  # stands for infinity: sums and multiples of it stay numbers
-_FLOOR = -30.0  # what a view knows nothing of must not become the best by its absence
+FAR = 1e30  # stands for infinity: sums and multiples of it stay numbers
+FLOOR = -30.0  # what a view knows nothing of must not become the best by its absence
 
 
 def sound(logits: Tensor) -> Tensor:
     """The logits as numbers one can compute with: float32 or float64, within +-1e30."""
     wide = logits if logits.dtype == torch.float64 else logits.float()
-    return wide.nan_to_num(nan=-_FAR, posinf=_FAR, neginf=-_FAR).clamp(-_FAR, _FAR)
+    return wide.nan_to_num(nan=-FAR, posinf=FAR, neginf=-FAR).clamp(-FAR, FAR)
 
 
 def scatter(scores: Tensor, ids: Tensor, values: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def _mix(log_p: Tensor, other: Tensor) -> Tensor:
     """log((1 - t) p + other), where `other` [rows, vocab] sums to t; p itself where t = 0."""
     taken = other.sum(dim=1, keepdim=True)
     rest = torch.log_softmax(log_p, dim=1) + (1 - taken).clamp(min=0).log()
-    mixed = torch.logaddexp(rest, other.log()).clamp(min=-_FAR)
+    mixed = torch.logaddexp(rest, other.log()).clamp(min=-FAR)
     return torch.where(taken > 0, mixed, log_p)
 
 
@@ -75,7 +75,7 @@ def contrasted(blended: Tensor, log_p: Tensor, contrast: Contrast) -> Tensor:
 
     Views are set against `log_p`, not `blended`: else evidence would count more than its weight.
     """
-    said = _known(contrast, log_p.dtype).clamp(min=_FLOOR)
+    said = _known(contrast, log_p.dtype).clamp(min=FLOOR)
     if contrast.sizes is not None:
         said = torch.where(_beyond(contrast), log_p, said)
     base, own = (weight[:, None].to(log_p.dtype) for weight in (contrast.base, contrast.own))

@@ -219,6 +219,7 @@ class _Batch:
         The rounding of a forward depends on the shape of its batch, so two nearly equal scores
         could change places when a row runs in other company or after a resume.
         """
+        assert choice.margin is not None, "the plan asks for it"
         for index, margin in enumerate(choice.margin.tolist()):
             temperature = rows[index].request.sampling.temperature
             if margin * min(1.0, temperature or 1.0) >= _TIE:
@@ -240,7 +241,8 @@ class _Batch:
         same = len(rows) == len(self._controlled) and all(map(operator.is_, rows, self._controlled))
         if not same:
             samplings = [row.request.sampling for row in rows]
-            self._held_controls = Controls.of(samplings, self._network.device)
+            device = self._network.device
+            self._held_controls = Controls.of(samplings, device, margin=self._settles)
             self._controlled = list(rows)
         return self._held_controls
 

@@ -1,15 +1,18 @@
 """Counter-based noise: the draw of a token depends on (seed, row key, position, token) alone.
 
 So a row draws the same tokens alone, in any batch, with drafts, and after a resume. The hash is
-two rounds of a 32-bit avalanche mixer (xor-shift and multiply); it runs in int64 tensors masked
-to 32 bits, and uses nothing that a kernel in uint32 could not repeat bit for bit.
+two rounds of a 32-bit avalanche mixer (xor-shift and multiply). Here twice: in int64 tensors masked
+to 32 bits, and for one row in numpy's uint32; both give the same bits, as a kernel in uint32 does.
 """
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _LOW = 0xFFFFFFFF
@@ -38,6 +41,33 @@ def gumbel(states: Tensor, tokens: Tensor, dtype: torch.dtype = torch.float32) -
     # The top of the range is cut at 1 - 2**-24, the last float32 below one.
     uniform = ((bits.to(dtype) + 0.5) * 2.0**-32).clamp_(max=1 - 2.0**-24)
     return torch.log1p(uniform.neg_()).neg_().log_().neg_()
+
+
+def hashes(state: int, tokens: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """The 32 bits behind the noise of these tokens, under the state of one row."""
+    bits = tokens.astype(np.uint32)
+    bits *= np.uint32(_GOLDEN)
+    bits += np.uint32(state & _LOW)
+    _stir(bits)
+    bits ^= np.uint32((state >> 32) & _LOW)
+    _stir(bits)
+    return bits
+
+
+def gumbel_of(bits: NDArray[np.uint32], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
+    """The noise that `gumbel` makes of these hashes."""
+    uniform = ((bits.astype(dtype) + 0.5) * 2.0**-32).clip(max=1 - 2.0**-24)
+    noise: NDArray[np.floating[Any]] = -np.log(-np.log1p(-uniform))
+    return noise
+
+
+def _stir(bits: NDArray[np.uint32]) -> None:
+    """As `_mix`, in place; uint32 wraps by itself."""
+    bits ^= bits >> np.uint32(16)
+    bits *= np.uint32(0x7FEB352D)
+    bits ^= bits >> np.uint32(15)
+    bits *= np.uint32(0x846CA68B)
+    bits ^= bits >> np.uint32(16)
 
 
 def _mix(bits: Tensor) -> Tensor:

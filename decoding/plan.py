@@ -19,6 +19,7 @@ class Plan:
         top_p: Some sampled row has one below 1.
         min_p: Some sampled row has one above 0.
         typical_p: Some sampled row has one below 1.
+        margin: Also give the margin, which costs a second look at greedy rows.
         measured: Also give log_q, log_p, log_z and entropy, which cost passes over the rows.
     """
 
@@ -27,6 +28,7 @@ class Plan:
     top_p: bool = False
     min_p: bool = False
     typical_p: bool = False
+    margin: bool = True
     measured: bool = True
 
     @property
@@ -131,12 +133,13 @@ class Choice:
     Attributes:
         token: int64; always an allowed one. Of equal scores, the lowest id.
         margin: Gap between the best and the second-best final score, noise included; inf where
-            one token is left. Small margins are where rounding could decide.
+            one token is left. Small margins are where rounding could decide. None where the plan
+            did not ask for it.
         measures: The rest; None where the plan did not ask for it.
     """
 
     token: Tensor
-    margin: Tensor
+    margin: Tensor | None
     measures: Measures | None
 
 

@@ -29,7 +29,9 @@ class Controls:
     bias: Tensor | None
 
     @classmethod
-    def of(cls, samplings: Sequence[Sampling], device: torch.device) -> Controls:
+    def of(
+        cls, samplings: Sequence[Sampling], device: torch.device, *, margin: bool = True
+    ) -> Controls:
         """The plan and the tensors [rows] of these settings."""
 
         def column(values: list[float]) -> Tensor:
@@ -37,7 +39,7 @@ class Controls:
 
         biases = [s.logit_bias for s in samplings]
         return cls(
-            plan=plan_of(samplings),
+            plan=plan_of(samplings, margin=margin),
             temperature=column([s.temperature for s in samplings]),
             early=torch.tensor([s.order == "llamacpp" for s in samplings], device=device),
             top_k=torch.tensor([s.top_k for s in samplings], device=device),
@@ -76,7 +78,7 @@ class Controls:
         )
 
 
-def plan_of(samplings: Sequence[Sampling], *, measured: bool = False) -> Plan:
+def plan_of(samplings: Sequence[Sampling], *, margin: bool = True, measured: bool = False) -> Plan:
     """What a step over rows of these settings does."""
     drawn = [s for s in samplings if s.temperature > 0]
     return Plan(
@@ -85,6 +87,7 @@ def plan_of(samplings: Sequence[Sampling], *, measured: bool = False) -> Plan:
         top_p=any(s.top_p < 1 for s in drawn),
         min_p=any(s.min_p > 0 for s in drawn),
         typical_p=any(s.typical_p < 1 for s in drawn),
+        margin=margin,
         measured=measured,
     )
 

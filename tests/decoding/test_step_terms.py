@@ -220,7 +220,8 @@ class TestLaws:
             assert torch.equal(scores(plain[1]), scores(with_terms))
             want, got = reference.choose(*plain), reference.choose(plain[0], with_terms)
             assert torch.equal(want.token, got.token)
-            assert torch.equal(want.margin, got.margin)
+            assert want.margin is not None
+            assert torch.equal(want.margin, got.margin)  # type: ignore[arg-type]
 
     def test_a_row_does_not_feel_the_terms_of_another(self) -> None:
         z, amateur, allowed = random_rows(self.GENERATOR, 40)

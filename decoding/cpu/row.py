@@ -1,0 +1,50 @@
+"""One row of logits, as numbers one can compute with, and what is known of it."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from tether.decoding import blend
+from tether.decoding.cpu.tokens import Floats, Tokens, Words
+
+
+class Row:
+    """A row of logits under its mask.
+
+    Args:
+        logits: float32 or float64 [vocab]; not changed.
+        words: uint32 [ceil(vocab/32)], its mask; None allows all.
+    """
+
+    def __init__(self, logits: Floats, words: Words | None = None) -> None:
+        self.logits = logits
+        self.tokens = Tokens.of(logits, words)
+        if not math.isfinite(self.tokens.best()):
+            self.logits = blend.sound(torch.from_numpy(logits)).numpy()
+            self.tokens = Tokens.of(self.logits, words)
+
+    @cached_property
+    def total(self) -> float:
+        """Log-sum-exp over the whole vocabulary."""
+        peak = float(self.logits.max())
+        if not math.isfinite(peak):  # at a refused token
+            self.logits = blend.sound(torch.from_numpy(self.logits)).numpy()
+            peak = float(self.logits.max())
+        return peak + math.log(float(np.exp(self.logits - peak).sum()))
+
+    def log_p(self, tokens: Tokens) -> Floats:
+        """Log-probabilities of these tokens."""
+        log_p: Floats = np.maximum(tokens.lookup(self.logits) - self.total, -blend.FAR)
+        return log_p
+
+    def on_mask(self) -> tuple[float, float]:
+        """Log of the mass on the allowed tokens, and the entropy there, renormalised."""
+        scores, masses = self.tokens.masses(1.0)
+        mass = float(masses.sum())
+        mean = float(np.multiply(masses, scores, out=np.zeros_like(scores), where=masses > 0).sum())
+        log_mass = math.log(mass)
+        return self.tokens.best() + log_mass - self.total, log_mass - mean / mass
