@@ -9,14 +9,17 @@ from typing import Literal
 
 from tether.decoding import reference
 from tether.decoding.cpu.choose import choose as choose_on_cpu
+from tether.decoding.cpu.greedy import is_small
 from tether.decoding.plan import Choice, Inputs, Plan
 
-Route = Literal["cpu", "reference"]
+Route = Literal["together", "rows", "reference"]
 
 
 def route_for_testing(plan: Plan, inputs: Inputs) -> Route:
-    """Which route `choose` takes for these inputs."""
-    return "cpu" if inputs.logits.device.type == "cpu" else "reference"
+    """Which route `choose` takes: on a CPU, short greedy rows together, others row by row."""
+    if not inputs.logits.is_cpu:
+        return "reference"
+    return "together" if is_small(plan, inputs) else "rows"
 
 
 def choose(plan: Plan, inputs: Inputs) -> Choice:
@@ -29,6 +32,6 @@ def choose(plan: Plan, inputs: Inputs) -> Choice:
     Returns:
         The choice, on the device of the logits; equal to `reference.choose` within rounding.
     """
-    if route_for_testing(plan, inputs) == "cpu":
+    if inputs.logits.is_cpu:
         return choose_on_cpu(plan, inputs)
     return reference.choose(plan, inputs)

@@ -16,6 +16,7 @@ from tether.decoding.plan import Contrast, Evidence, Inputs, Plan
 
 _NONE = np.empty(0, dtype=np.int64)
 _NOTHING = np.empty(0)
+_WIDE = (torch.float32, torch.float64)  # numpy has them; half precisions are widened row by row
 
 
 class Batch:
@@ -34,14 +35,18 @@ class Batch:
         self._inputs = inputs
         self.knobs = _knobs(plan, inputs)
         self.states: list[int] = inputs.noise.tolist()
+        wide = inputs.logits.dtype in _WIDE
+        self._logits: Floats | None = inputs.logits.numpy() if wide else None
         self._words: Words | None = None
         if inputs.mask is not None:
             self._words = np.ascontiguousarray(inputs.mask.numpy()).view(np.uint32)
 
     def row(self, index: int) -> Row:
         """The logits of a row under its mask."""
-        words = None if self._words is None else self._words[index]
-        return Row(_floats(self._inputs.logits[index]), words)
+        logits = (
+            _floats(self._inputs.logits[index]) if self._logits is None else self._logits[index]
+        )
+        return Row(logits, None if self._words is None else self._words[index])
 
     def bias(self, index: int) -> tuple[Ids, Floats]:
         """Tokens with a bias, and the bias; maybe none."""
@@ -111,7 +116,7 @@ def _views(contrast: Contrast, index: int) -> Iterator[View]:
 
 def _floats(row: Tensor) -> Floats:
     """A row of logits as float32 or float64; a view of the same memory where it is one already."""
-    wide = row if row.dtype in (torch.float32, torch.float64) else row.float()
+    wide = row if row.dtype in _WIDE else row.float()
     return wide.numpy()
 
 

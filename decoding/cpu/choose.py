@@ -62,8 +62,11 @@ def _collect(plan: Plan, chosen: Iterable[_Chosen], dtype: torch.dtype) -> Choic
     return Choice(torch.tensor(fields[0]), margin, measures)
 
 
+@np.errstate(all="ignore")  # infinities are part of the game, and what is no number is refused
 def _choose(plan: Plan, batch: Batch, index: int) -> _Chosen:
     row = batch.row(index)
+    if row.only is not None:
+        return _measured(plan, row, row.only, math.inf, 0.0)
     terms = batch.terms(index)
     tokens = row.tokens if terms is None else reshape(terms, row)
     tokens = _edit(batch, index, row, tokens, normal=terms is not None)

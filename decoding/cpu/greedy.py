@@ -31,8 +31,9 @@ def choose(plan: Plan, inputs: Inputs) -> Choice | None:
         allowed = np.unpackbits(words, axis=1, count=scores.shape[1], bitorder="little")
         scores = np.where(allowed.view(np.bool_), scores, -np.inf)
     tokens = scores.argmax(axis=1)
-    if not all(math.isfinite(scores.item(row, token)) for row, token in enumerate(tokens.tolist())):
-        return None
+    for row, token in enumerate(tokens.tolist()):
+        if not math.isfinite(scores.item(row, token)):
+            return None
     margin = _margin(scores, tokens) if plan.margin else None
     return Choice(torch.from_numpy(tokens), margin, None)
 

@@ -108,8 +108,7 @@ def _typical(tokens: Tokens, knobs: Knobs) -> Tokens:
     """The tokens whose surprise is nearest to the entropy."""
     shifted, masses = tokens.masses(knobs.heat)
     total = float(masses.sum())
-    with np.errstate(invalid="ignore"):
-        surprise = float(np.where(masses > 0, masses * shifted, 0).sum()) / total
+    surprise = float(np.where(masses > 0, masses * shifted, 0).sum()) / total
     nearness = -np.abs(shifted - surprise)  # log q + entropy = shifted - mean of shifted
     cut = reach(nearness, masses, knobs.typical_p * total)
     near = np.flatnonzero(nearness >= cut)

@@ -25,7 +25,7 @@ def draw(tokens: Tokens, temperature: float, state: int) -> tuple[int, float]:
         found = _race(tokens, temperature, state)
         if found is not None:
             return found
-    tokens = tokens.above(-math.inf)
+    tokens = tokens.all()
     assert tokens.ids is not None
     scores, _ = tokens.masses(temperature)
     return first_two(tokens.ids, scores + gumbel_of(hashes(state, tokens.ids), scores.dtype))
@@ -46,8 +46,7 @@ def _race(tokens: Tokens, temperature: float, state: int) -> tuple[int, float] |
     ids = np.arange(len(scores)) if tokens.ids is None else tokens.ids
     bits = hashes(state, ids)
     bounds = (bits.astype(scores.dtype) + 0.5) * 2.0**-32
-    with np.errstate(divide="ignore", over="ignore"):
-        bounds /= masses
+    bounds /= masses
     limit, reach = float(bounds.min()), _REACH
     while (limit := limit * reach) < _NEVER:
         near = np.flatnonzero(bounds <= limit)

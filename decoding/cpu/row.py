@@ -27,6 +27,12 @@ class Row:
             self.logits = blend.sound(torch.from_numpy(logits)).numpy()
             self.tokens = Tokens.of(self.logits, words)
 
+    @property
+    def only(self) -> int | None:
+        """The token, where one alone is allowed: nothing else can matter then."""
+        ids = self.tokens.ids
+        return int(ids[0]) if ids is not None and len(ids) == 1 else None
+
     @cached_property
     def total(self) -> float:
         """Log-sum-exp over the whole vocabulary."""
@@ -45,6 +51,6 @@ class Row:
         """Log of the mass on the allowed tokens, and the entropy there, renormalised."""
         scores, masses = self.tokens.masses(1.0)
         mass = float(masses.sum())
-        mean = float(np.multiply(masses, scores, out=np.zeros_like(scores), where=masses > 0).sum())
+        mean = float(np.where(masses > 0, masses * scores, 0).sum())
         log_mass = math.log(mass)
         return self.tokens.best() + log_mass - self.total, log_mass - mean / mass

@@ -84,10 +84,8 @@ def _blend(terms: Terms, tokens: Tokens, row: Row) -> Tokens:
     shared = [view for view in terms.views if view.share]
     taken = float(terms.mixed.sum()) + sum(view.share for view in shared)
     if taken > 0:
-        with np.errstate(divide="ignore"):
-            rest = scores + (float(np.log(max(1 - taken, 0.0))) - _gained(terms, row))
-            scores = np.logaddexp(rest, np.log(_other(terms, shared, tokens)))
-        scores = np.maximum(scores, -FAR)
+        rest = scores + (float(np.log(max(1 - taken, 0.0))) - _gained(terms, row))
+        scores = np.maximum(np.logaddexp(rest, np.log(_other(terms, shared, tokens))), -FAR)
     return Tokens(scores, tokens.ids, tokens.words)
 
 

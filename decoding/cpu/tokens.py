@@ -17,7 +17,7 @@ Ids = NDArray[np.int64]
 Words = NDArray[np.uint32]
 
 _LISTED_SHARE = 8  # at most 1/8 of the vocabulary allowed: cheaper as a list
-_SHORT = 4096  # rows so short are cheaper as a list under any mask
+_SHORT = 4096  # rows so short are cheaper as a list under any mask, and without strips
 _STRIP = 64  # scores under one maximum; strip c holds the tokens c, c + width, c + 2 width, ...
 
 
@@ -43,10 +43,10 @@ class Tokens:
         """The tokens that a mask allows; few of them as a list."""
         if words is None:
             return cls(row)
-        if is_sparse(words, len(row)):
-            ids = listed(words, len(row))
-        elif len(row) <= _SHORT:
+        if len(row) <= _SHORT:
             ids = np.flatnonzero(bits(words, len(row)))
+        elif is_sparse(words, len(row)):
+            ids = listed(words, len(row))
         else:
             return cls(row, None, words)
         return cls(row[ids], ids)
@@ -89,8 +89,7 @@ class Tokens:
 
         The mass of a refused token is 0, and its score means nothing.
         """
-        with np.errstate(over="ignore"):
-            shifted = (self.scores - self.best()) / heat
+        shifted = (self.scores - self.best()) / heat
         if self.words is None:
             return shifted, np.exp(shifted)
         np.minimum(shifted, 0, out=shifted)  # a refused token may be far better than the best
@@ -108,10 +107,21 @@ class Tokens:
             ids = ids[self.allowed(ids)]
         return Tokens(self.scores[ids], ids)
 
+    def all(self) -> Tokens:
+        """These tokens as a list."""
+        if self.ids is not None:
+            return self
+        if self.words is None:
+            return Tokens(self.scores, np.arange(len(self.scores)))
+        ids = np.flatnonzero(bits(self.words, len(self.scores)))
+        return Tokens(self.scores[ids], ids)
+
     def top(self, count: int) -> Tokens:
         """At least the `count` best tokens (all, where there are fewer), as a list."""
         if self.ids is not None:
             return self
+        if len(self.scores) <= _SHORT:
+            return self.all()
         maxima = self._strip_maxima()
         reach = count if self.words is None else 2 * count + 8
         while reach < len(maxima):
@@ -120,10 +130,12 @@ class Tokens:
             if len(found.scores) >= count:
                 return found
             reach *= 8
-        return self.above(-np.inf)
+        return self.all()
 
     def _above(self, cut: float) -> Ids:
         """Ids of the whole row's scores that are at least `cut`, rising; the mask is not asked."""
+        if len(self.scores) <= _SHORT:
+            return np.flatnonzero(self.scores >= cut)
         maxima = self._strip_maxima()
         strips = np.flatnonzero(maxima >= cut)
         width = len(maxima)

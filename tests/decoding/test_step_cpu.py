@@ -13,7 +13,6 @@ from step_inputs import SETTINGS, make_inputs
 from torch import Tensor
 
 from tether.decoding import reference, step
-from tether.decoding.cpu.greedy import is_small
 from tether.decoding.cpu.mass import reach
 from tether.decoding.cpu.race import draw
 from tether.decoding.cpu.tokens import Tokens, bits, listed
@@ -244,6 +243,7 @@ class TestRace:
             theirs = gumbel(torch.tensor([state]), torch.from_numpy(ids)[None], torch.float64)
             np.testing.assert_allclose(ours, theirs[0].numpy(), rtol=1e-12)
 
+    @np.errstate(all="ignore")  # as the step itself runs
     @pytest.mark.parametrize("spread", [0.0, 1.0, 3.0, 30.0, 3000.0])
     def test_the_winner_is_that_of_all_noise(self, spread: float) -> None:
         generator = np.random.default_rng(1)
@@ -265,9 +265,11 @@ def test_which_steps_are_done_all_rows_at_once() -> None:
     logits = torch.zeros(2, 640)
     plan, inputs = make_inputs(logits)
     plan = replace(plan, measured=False)
-    assert is_small(plan, inputs)
-    assert not is_small(replace(plan, measured=True), inputs)
-    assert not is_small(*make_inputs(logits, temperature=1.0))
-    assert not is_small(plan, replace(inputs, logits=torch.zeros(64, 2048)))
-    assert not is_small(plan, replace(inputs, logits=logits.half()))
-    assert not is_small(plan, replace(inputs, head=torch.zeros(2)))
+    route = step.route_for_testing
+    assert route(plan, inputs) == "together"
+    assert route(replace(plan, measured=True), inputs) == "rows"
+    assert route(*make_inputs(logits, temperature=1.0)) == "rows"
+    assert route(plan, replace(inputs, logits=torch.zeros(64, 2048))) == "rows"
+    assert route(plan, replace(inputs, logits=logits.half())) == "rows"
+    assert route(plan, replace(inputs, head=torch.zeros(2))) == "rows"
+    assert route(plan, replace(inputs, logits=logits.to("meta"))) == "reference"
