@@ -89,14 +89,15 @@ class SlotLayer:
                 tensor[target, :, :length] = tensor[source, :, :length]
 
     def _reserve(self, like: Tensor, columns: int) -> tuple[Tensor, Tensor]:
-        held = 0 if self.keys is None else self.keys.shape[2]
-        if self.keys is None or self.values is None or held < columns:
-            capacity = -(-max(columns, held * 3 // 2) // _GROWTH) * _GROWTH
+        rows, held = (0, 0) if self.keys is None else (self.keys.shape[0], self.keys.shape[2])
+        if self.keys is None or self.values is None or held < columns or rows < self.num_slots:
+            wanted = held if held >= columns else max(columns, held * 3 // 2)
+            capacity = -(-wanted // _GROWTH) * _GROWTH
             shape = (self.num_slots, like.shape[1], capacity, like.shape[3])
             grown = like.new_zeros(shape), like.new_zeros(shape)
             if self.keys is not None and self.values is not None:
-                grown[0][:, :, :held] = self.keys
-                grown[1][:, :, :held] = self.values
+                grown[0][:rows, :, :held] = self.keys
+                grown[1][:rows, :, :held] = self.values
             self.keys, self.values = grown
         return self.keys, self.values
 
@@ -118,6 +119,14 @@ class SlotCache:
         self.num_slots = num_slots
         self.lengths = [0] * num_slots
         self.layers = [SlotLayer(num_slots) for _ in range(num_layers)]
+
+    def grow(self, num_slots: int) -> None:
+        """Hold at least this many slots; new ones are empty."""
+        if num_slots > self.num_slots:
+            self.lengths += [0] * (num_slots - self.num_slots)
+            self.num_slots = num_slots
+            for layer in self.layers:
+                layer.num_slots = num_slots
 
     def window(
         self, first: int, counts: list[int], *, device: torch.device, dtype: torch.dtype

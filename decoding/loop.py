@@ -1,32 +1,37 @@
 """The decode loop: rows come and go; each turn is one ragged forward and one step.
 
 A turn: [sampled, forced...] of every row in one forward; masks meanwhile; one step; advance.
-Rows stand in slots 0..n-1 without gaps: a finished row's slot goes to the next request, or to the
-last row where there is none.
+A finished row makes room for the next request at once.
 """
 
 from __future__ import annotations
 
+import itertools
 import operator
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tether.decoding import step
-from tether.decoding.cache import SlotCache
-from tether.decoding.models.base import Model, Network
+from tether.decoding.blend import blend, sound
+from tether.decoding.contrast import Said, contrasted
+from tether.decoding.lanes import Reading
+from tether.decoding.models.base import Model
 from tether.decoding.plan import Choice, Inputs
+from tether.decoding.reference import unpack
 from tether.decoding.request import Delta, Request, Result
 from tether.decoding.row import Row
 from tether.decoding.sampling import Controls
-from tether.errors import LimitReached, UsageError
+from tether.decoding.terms.term import Role
+from tether.decoding.views import Views
+from tether.errors import ModelError, TetherError, UsageError
 from tether.grammars.constraint import Mask
 
-_PREFILL_CHUNK = 512  # bounds the attention mask of long prompts
 _THREAD_AFTER_S = 0.004  # forwards shorter than this cost less than handing masks to a thread
 _TIE = 2e-4  # final scores nearer than this are decided in float64 (see `_settle_ties`)
 _TIE_PARAMETERS = 32e6  # largest network that is worth a float64 copy
@@ -40,13 +45,23 @@ class Loop:
     Args:
         model: From `tether.decoding.models.load`.
         slots: Rows decoded at once.
+        others: Models that terms of contrast listen to; they share the model's vocabulary.
+
+    Raises:
+        UsageError: There are no slots.
+        ModelError: Another model has other tokens.
     """
 
-    def __init__(self, model: Model, *, slots: int = 16) -> None:
+    def __init__(
+        self, model: Model, *, slots: int = 16, others: Mapping[Role, Model] | None = None
+    ) -> None:
         if slots < 1:
             raise UsageError(f"{slots} slots cannot hold a row.", hint="Use 1 or more.")
         self.model = model
         self.slots = slots
+        self._models: dict[Role, Model] = {"model": model, **(others or {})}
+        for role, other in self._models.items():
+            _check_vocabulary(model, other, role)
         self._refused = _refused_ids(model)
 
     def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
@@ -55,7 +70,7 @@ class Loop:
         A row's text depends on its request alone, not on the rows beside it.
         """
         with ThreadPoolExecutor(1, "masks") as threads:
-            batch = _Batch(self.model, self.slots, self._refused, threads, on_delta)
+            batch = _Batch(self._models, self.slots, self._refused, threads, on_delta)
             source = iter(requests)
             yield from batch.fill(source)
             while batch.rows:
@@ -64,22 +79,23 @@ class Loop:
 
 
 class _Batch:
-    """The rows of one run; row i of `rows` stands in slot i of the cache."""
+    """The rows of one run."""
 
     def __init__(
         self,
-        model: Model,
+        models: Mapping[Role, Model],
         slots: int,
         refused: Tensor,
         threads: ThreadPoolExecutor,
         on_delta: OnDelta | None,
     ) -> None:
-        self._model, self._network = model, model.network
+        self._model = models["model"]
+        self._networks = {role: model.network for role, model in models.items()}
         self._slots, self._refused = slots, refused
-        self._free_mask = _packed(refused, model.vocabulary.num_words)
+        self._free_mask = _packed(refused, self._model.vocabulary.num_words)
         self._threads, self._on_delta = threads, on_delta
-        self._cache = SlotCache(model.network.num_layers, slots)
-        self._settles = _settles_ties(model)
+        self._views = Views(self._networks, slots)
+        self._settles = all(map(_settles_ties, models.values()))
         self._forward_s = 0.0
         self._controlled: list[Row] = []
         self.rows: list[Row] = []
@@ -87,57 +103,62 @@ class _Batch:
     def fill(self, source: Iterator[Request]) -> Iterator[Result]:
         """Take requests while slots are free; yield those that end at once."""
         while len(self.rows) < self._slots:
-            slot = len(self.rows)
-            row = yield from self._admit(source, slot)
+            row = yield from self._admit(source)
             if row is None:
                 return
             self.rows.append(row)
 
     def retire(self, source: Iterator[Request]) -> Iterator[Result]:
-        """Yield finished rows; give their slots to new requests or to the last row."""
-        slot = 0
-        while slot < len(self.rows):
-            row = self.rows[slot]
-            if row.finish is None:
-                slot += 1
-                continue
-            yield row.result()
-            self._cache.lengths[slot] = 0
-            fresh = yield from self._admit(source, slot)
-            if fresh is not None:
-                self.rows[slot] = fresh
-                slot += 1
-                continue
-            last = self.rows.pop()
-            if slot < len(self.rows):
-                self._cache.move(len(self.rows), slot)
-                self.rows[slot] = last
+        """Yield finished rows; give their places to new requests."""
+        place = 0
+        while place < len(self.rows):
+            row = self.rows[place]
+            fresh: Row | None = row
+            if row.finish is not None:
+                self._views.close(row)
+                yield row.result()
+                fresh = yield from self._admit(source)
+            self.rows[place : place + 1] = [] if fresh is None else [fresh]
+            place += fresh is not None
 
     def turn(self) -> None:
         """One forward over all rows' pending tokens and one step."""
-        for slot, row in enumerate(self.rows):  # what a row took back
-            self._cache.rollback(slot, self._cache.lengths[slot] - row.num_seen)
         masks = self._start_masks(self.rows)
-        hidden = self._forward(0, self.rows, [row.pending for row in self.rows])
-        self._choose(self.rows, hidden, masks)
+        began = time.perf_counter()
+        reading = self._views.run()
+        self._forward_s = time.perf_counter() - began
+        self._choose(self.rows, reading, masks)
 
-    def _admit(self, source: Iterator[Request], slot: int) -> Generator[Result, None, Row | None]:
-        """The next request that is still running after its first token, in `slot`; else None."""
+    def _admit(self, source: Iterator[Request]) -> Generator[Result, None, Row | None]:
+        """The next request that is still running after its first token; else None."""
         for request in source:
             row = Row(request, self._model.vocabulary, self._model.end_ids)
-            self._check_length(row)
+            self._check(row)
             if row.finish is None:
-                masks = self._start_masks([row])
-                hidden = self._prefill(slot, row)
-                self._choose([row], hidden, masks)
-            if row.finish is None:
-                return row
+                self._views.open(row)
+                self._begin(row)
+                if row.finish is None:
+                    return row
+                self._views.close(row)
             yield row.result()
-            self._cache.lengths[slot] = 0
         return None
 
-    def _check_length(self, row: Row) -> None:
-        most = self._network.max_positions
+    def _begin(self, row: Row) -> None:
+        """The first token of a row."""
+        try:
+            self._views.check_room(row)
+        except TetherError as error:
+            row.fail(error)
+            return
+        masks = self._start_masks([row])
+        began = time.perf_counter()
+        reading = self._views.start(row)
+        self._forward_s = time.perf_counter() - began
+        self._choose([row], reading, masks)
+
+    def _check(self, row: Row) -> None:
+        """Fail a row that cannot be run."""
+        most = self._model.network.max_positions
         if not row.request.prompt:
             row.fail(UsageError("The prompt is empty.", hint="Give at least one token."))
         elif len(row.context) >= most:
@@ -147,24 +168,10 @@ class _Batch:
                     hint="Shorten the prompt or choose a model with a longer context.",
                 )
             )
-
-    def _prefill(self, slot: int, row: Row) -> Tensor:
-        tokens = row.pending
-        for start in range(0, len(tokens), _PREFILL_CHUNK):
-            hidden = self._forward(slot, [row], [tokens[start : start + _PREFILL_CHUNK]])
-        return hidden
-
-    def _forward(self, first: int, rows: Sequence[Row], pending: list[list[int]]) -> Tensor:
-        """Hidden states [rows, width] after each row's last pending token."""
-        began = time.perf_counter()
-        counts = [len(tokens) for tokens in pending]
-        network, width = self._network, max(counts)
-        window = self._cache.window(first, counts, device=network.device, dtype=network.dtype)
-        padded = [tokens + [0] * (width - len(tokens)) for tokens in pending]
-        hidden = network.forward(torch.tensor(padded).to(network.device), self._cache, window)
-        self._cache.commit(window)
-        self._forward_s = time.perf_counter() - began
-        return hidden
+        try:
+            self._views.check(row.request)
+        except TetherError as error:
+            row.fail(error)
 
     def _start_masks(self, rows: Sequence[Row]) -> Future[Tensor | None]:
         """Masks int32 [rows, words]; on a thread where the forward is long enough to hide them."""
@@ -175,8 +182,8 @@ class _Batch:
         return done
 
     def _masks(self, rows: Sequence[Row]) -> Tensor | None:
-        """None where no row is constrained."""
-        if not any(row.constrained for row in rows):
+        """None where no row is constrained or has terms, whose views know no refused ids."""
+        if not any(row.constrained or row.request.terms for row in rows):
             return None
         masks = np.empty((len(rows), self._model.vocabulary.num_words), dtype=np.int32)
         for mask, row in zip(masks, rows, strict=True):
@@ -184,10 +191,9 @@ class _Batch:
             row.fill_mask(mask)
         return torch.from_numpy(masks)
 
-    def _choose(self, rows: Sequence[Row], hidden: Tensor, masks: Future[Tensor | None]) -> None:
+    def _choose(self, rows: Sequence[Row], reading: Reading, masks: Future[Tensor | None]) -> None:
         """One step: a token for every row, taken by it."""
-        logits = self._network.head(hidden)
-        for row, token in zip(rows, self._tokens(rows, logits, masks.result()), strict=True):
+        for row, token in zip(rows, self._tokens(rows, reading, masks.result()), strict=True):
             row.forwarded()
             if row.finish is None:
                 row.take(token)
@@ -196,39 +202,57 @@ class _Batch:
                 for delta in row.deltas():
                     self._on_delta(delta)
 
-    def _tokens(self, rows: Sequence[Row], logits: Tensor, masks: Tensor | None) -> list[int]:
+    def _tokens(self, rows: Sequence[Row], reading: Reading, masks: Tensor | None) -> list[int]:
+        said = contrasted(self._views, rows, reading, masks)
         controls = self._controls(rows)
-        inputs = controls.inputs(rows, self._speakable(logits, masks), masks)
+        inputs = self._inputs(controls, rows, said, masks)
         choice = step.choose(controls.plan, inputs)
         tokens: list[int] = choice.token.tolist()
         if self._settles:
-            self._settle_ties(rows, inputs, choice, tokens)
+            self._settle_ties(rows, inputs, _firmness(inputs, choice, said), tokens)
+        for row in itertools.compress(rows, said.led):
+            row.led()
         return tokens
 
+    def _inputs(
+        self, controls: Controls, rows: Sequence[Row], said: Said, masks: Tensor | None
+    ) -> Inputs:
+        inputs = controls.inputs(rows, self._speakable(said.logits, masks), masks)
+        return replace(inputs, contrast=said.contrast, head=said.head) if said.contrast else inputs
+
     def _check_position(self, row: Row) -> None:
-        if row.finish is None and len(row.context) >= self._network.max_positions:
-            row.fail(
-                LimitReached(f"The model's {self._network.max_positions} positions are used up.")
-            )
+        if row.finish is None:
+            try:
+                self._views.check_room(row)
+            except TetherError as error:
+                row.fail(error)
 
     def _settle_ties(
-        self, rows: Sequence[Row], inputs: Inputs, choice: Choice, tokens: list[int]
+        self, rows: Sequence[Row], inputs: Inputs, firmness: Tensor, tokens: list[int]
     ) -> None:
-        """Decide near-ties on logits recomputed alone in float64.
+        """Decide near-ties on logits recomputed alone in float64, views included.
 
         The rounding of a forward depends on the shape of its batch, so two nearly equal scores
         could change places when a row runs in other company or after a resume.
         """
-        assert choice.margin is not None, "the plan asks for it"
-        for index, margin in enumerate(choice.margin.tolist()):
-            temperature = rows[index].request.sampling.temperature
+        for index, margin in enumerate(firmness.tolist()):
+            row = rows[index]
+            temperature = row.request.sampling.temperature
             if margin * min(1.0, temperature or 1.0) >= _TIE:
                 continue
-            logits = _exact_logits(self._network.exact(), rows[index].context)
-            mask = None if inputs.mask is None else inputs.mask[index : index + 1]
-            controls = Controls.of([rows[index].request.sampling], logits.device)
-            alone = controls.inputs([rows[index]], self._speakable(logits, mask), mask)
+            mask = None if inputs.mask is None else inputs.mask[index : index + 1].cpu()
+            said = self._said_exactly(row, mask)
+            controls = Controls.of([row.request.sampling], said.logits.device)
+            alone = self._inputs(controls, [row], said, mask)
             tokens[index] = int(step.choose(controls.plan, alone).token)
+
+    def _said_exactly(self, row: Row, mask: Tensor | None) -> Said:
+        """One step of a row alone in the exact networks, without a kept cache."""
+        views = Views({role: n.exact() for role, n in self._networks.items()}, 1)
+        views.open(row)
+        said = contrasted(views, [row], views.start(row), mask)
+        views.close(row)
+        return said
 
     def _speakable(self, logits: Tensor, masks: Tensor | None) -> Tensor:
         """Logits without the ids that free text never holds; masks, where there are any, do it."""
@@ -241,26 +265,37 @@ class _Batch:
         same = len(rows) == len(self._controlled) and all(map(operator.is_, rows, self._controlled))
         if not same:
             samplings = [row.request.sampling for row in rows]
-            device = self._network.device
+            device = self._model.network.device
             self._held_controls = Controls.of(samplings, device, margin=self._settles)
             self._controlled = list(rows)
         return self._held_controls
 
 
-def _exact_logits(network: Network, context: list[int]) -> Tensor:
-    """Logits [1, vocab] after the whole context, in the exact network, without a kept cache."""
-    cache = SlotCache(network.num_layers, 1)
-    for start in range(0, len(context), _PREFILL_CHUNK):
-        chunk = context[start : start + _PREFILL_CHUNK]
-        window = cache.window(0, [len(chunk)], device=network.device, dtype=network.dtype)
-        hidden = network.forward(torch.tensor([chunk]).to(network.device), cache, window)
-        cache.commit(window)
-    return network.head(hidden)
+def _firmness(inputs: Inputs, choice: Choice, said: Said) -> Tensor:
+    """How far each row stands from another choice, [rows]: in scores, in its gates, in its head."""
+    assert choice.margin is not None, "the controls of a loop that settles ties ask for it"
+    if said.doubt is None or inputs.head is None or inputs.mask is None:
+        return choice.margin
+    blended = blend(torch.log_softmax(sound(inputs.logits), dim=1), inputs)
+    allowed = unpack(inputs.mask, blended.shape[1])
+    best = blended.masked_fill(~allowed, -torch.inf).amax(dim=1, keepdim=True)
+    edge = (blended - best - inputs.head[:, None].log()).abs().masked_fill(~allowed, torch.inf)
+    return torch.minimum(choice.margin, torch.minimum(said.doubt, edge.amin(dim=1)))
 
 
 def _settles_ties(model: Model) -> bool:
     small = model.network.num_parameters <= _TIE_PARAMETERS
     return small and model.network.dtype in (torch.float32, torch.float64)
+
+
+def _check_vocabulary(model: Model, other: Model, role: Role) -> None:
+    ours, theirs = model.vocabulary.tokens, other.vocabulary.tokens
+    shared = min(len(ours), len(theirs))
+    if list(ours[:shared]) != list(theirs[:shared]):
+        raise ModelError(
+            f"The {role} {other.name} has other tokens than the model {model.name}.",
+            hint="Views are compared token by token: take a model with the same tokenizer.",
+        )
 
 
 def _refused_ids(model: Model) -> Tensor:

@@ -26,6 +26,7 @@ class Prompt:
         fields: The wanted JSON: one line of the short syntax, or the schema's JSON text.
         system: Instructions for chat models; empty for tether's own.
         raw: `text` is the whole prompt: no template, special tokens are read as such.
+        instruction: A sentence that a view of contrast sees before everything else.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Prompt:
     fields: str = ""
     system: str = ""
     raw: bool = False
+    instruction: str = ""
 
 
 def encode(model: Model, prompt: Prompt) -> tuple[int, ...]:
@@ -58,16 +60,16 @@ def encode(model: Model, prompt: Prompt) -> tuple[int, ...]:
 def render(model: Model, prompt: Prompt) -> str:
     """The text of a prompt after the model's template, special tokens written out."""
     if prompt.raw:
-        return prompt.text
+        return _join(prompt.instruction, prompt.text)
     if model.chat_template is None:
         return _plain(prompt)
     text = _clean(model, prompt.text)
     passages = tuple(_clean(model, passage) for passage in prompt.passages)
     if "fields" in model.chat_template:
         documents = [{"text": passage} for passage in passages]
-        user = {"role": "user", "content": text}
+        user = {"role": "user", "content": _join(prompt.instruction, text)}
         return _render(model, [user], documents=documents, fields=prompt.fields)
-    system = prompt.system or _instruction(prompt)
+    system = _join(prompt.instruction, prompt.system or _instruction(prompt))
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": _join(*passages, text)})
     return _render(model, messages)
@@ -80,7 +82,8 @@ def _instruction(prompt: Prompt) -> str:
 
 
 def _plain(prompt: Prompt) -> str:
-    return _join(prompt.system, *prompt.passages, prompt.text, _instruction(prompt)) + "\n"
+    before = (prompt.instruction, prompt.system, *prompt.passages)
+    return _join(*before, prompt.text, _instruction(prompt)) + "\n"
 
 
 def _join(*parts: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tether.decoding.terms.term import Term, Variant
 from tether.grammars.constraint import Constraint
 from tether.types import FinishReason
 
@@ -52,6 +53,8 @@ class Request:
         max_tokens: The most output tokens, forced ones and thinking included.
         think: Text that ends a free reasoning preamble; None for no preamble.
         stop: Texts that end free text (constraint None) where they appear; not part of the output.
+        terms: Methods of contrast that reshape the choice.
+        prompts: Token ids of the prompts that the terms' views see in place of `prompt`.
     """
 
     key: str
@@ -61,11 +64,17 @@ class Request:
     max_tokens: int = 512
     think: str | None = None
     stop: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    prompts: Mapping[Variant, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RowStats:
-    """Counts of one row. Times are wall seconds since the row got its slot."""
+    """Counts of one row. Times are wall seconds since the row got its slot.
+
+    `view_forwards` counts the forwards of its views apart from its own; `expert_tokens` the
+    choices that the expert made in the model's stead.
+    """
 
     prompt_tokens: int
     output_tokens: int
@@ -75,6 +84,8 @@ class RowStats:
     taken_back_tokens: int
     first_token_s: float
     total_s: float
+    view_forwards: int = 0
+    expert_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

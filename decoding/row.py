@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tether.decoding.noise import row_state
 from tether.decoding.request import Delta, Request, Result, RowStats
@@ -13,6 +13,9 @@ from tether.errors import DeadEnd, LimitReached, TetherError
 from tether.grammars.constraint import Mask, Matcher
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import FinishReason
+
+if TYPE_CHECKING:
+    from tether.decoding.lanes import Lane
 
 _REASONS: dict[type[TetherError], FinishReason] = {DeadEnd: "dead_end", LimitReached: "limit"}
 
@@ -22,14 +25,16 @@ class Row:
 
     Attributes:
         context: Every token so far, prompt and output.
-        pending: Tail of the context that the network has not seen yet; never empty while running.
+        lanes: Where networks hold the row; they follow what it takes back.
+        entropies: Of each choice that a term kept it for, by its place in the output.
         finish: Why the row ended; None while it runs.
     """
 
     def __init__(self, request: Request, vocabulary: Vocabulary, end_ids: frozenset[int]) -> None:
         self.request = request
         self.context = list(request.prompt)
-        self.pending = list(request.prompt)
+        self.lanes: list[Lane] = []
+        self.entropies: dict[int, float] = {}
         self.finish: FinishReason | None = None
         self._vocabulary, self._end_ids = vocabulary, end_ids
         self._matcher: Matcher | None = None
@@ -38,6 +43,7 @@ class Row:
         self._thinking = request.think is not None
         self._answer_from = len(request.prompt)
         self._num_forwards = self._num_thought = self._num_taken_back = 0
+        self._num_view_forwards = self._num_led = 0
         self._forced_at: list[int] = []
         self._message = ""
         self._started, self._first_token_s = time.perf_counter(), 0.0
@@ -67,15 +73,29 @@ class Row:
         """The key of the next token's noise: the position counts output tokens."""
         return row_state(self.request.sampling.seed, self.request.key, self.num_output)
 
-    @property
-    def num_seen(self) -> int:
-        """Tokens of the context that the network's cache has to hold."""
-        return len(self.context) - len(self.pending)
+    def uniform(self, place: int) -> float:
+        """A number in [0, 1) that the seed, the key and a place in the output decide."""
+        bits = row_state(self.request.sampling.seed, f"{self.request.key}\x00term", place)
+        return (bits & 0xFFFFFFFF) / 2**32
 
-    def forwarded(self) -> None:
-        """The network has seen all pending tokens."""
-        self.pending.clear()
-        self._num_forwards += 1
+    @property
+    def num_settled(self) -> int:
+        """Output tokens up to the last forced one."""
+        return self._forced_at[-1] + 1 if self._forced_at else 0
+
+    def pieces(self) -> list[bytes]:
+        """The bytes of each output token."""
+        output = self.context[len(self.request.prompt) :]
+        return [self._vocabulary.tokens[token] for token in output]
+
+    def forwarded(self, *, by_view: bool = False) -> None:
+        """A forward of the model, or of a view apart from it, took part in the row."""
+        self._num_view_forwards += by_view
+        self._num_forwards += not by_view
+
+    def led(self) -> None:
+        """The expert made the choice that comes next."""
+        self._num_led += 1
 
     def take(self, token: int) -> None:
         """Append a chosen token and whatever it forces; may end the row."""
@@ -115,6 +135,8 @@ class Row:
                 taken_back_tokens=self._num_taken_back,
                 first_token_s=self._first_token_s,
                 total_s=time.perf_counter() - self._started,
+                view_forwards=self._num_view_forwards,
+                expert_tokens=self._num_led,
             ),
         )
 
@@ -165,14 +187,17 @@ class Row:
             self._stop("stop")
 
     def _take_back(self, num_tokens: int) -> None:
-        """Unsay tokens; the last one left is given to the network once more where it must be."""
+        """Unsay tokens, wherever they are held."""
         if not num_tokens:
             return
         self._num_taken_back += num_tokens
         gone = self.context[-num_tokens:]
         del self.context[-num_tokens:]
         del self._text[len(self._text) - len(self._vocabulary.decode_bytes(gone)) :]
-        self.pending = self.pending[:-num_tokens] or self.context[-1:]
+        for lane in self.lanes:
+            lane.cut()
+        for place in [place for place in self.entropies if place >= self.num_output]:
+            del self.entropies[place]
         while self._forced_at and self._forced_at[-1] >= self.num_output:
             self._forced_at.pop()
 
@@ -218,7 +243,6 @@ class Row:
 
     def _append(self, token: int) -> None:
         self.context.append(token)
-        self.pending.append(token)
         target = self._thought if self._thinking else self._text
         if token not in self._vocabulary.special_ids:
             target += self._vocabulary.tokens[token]

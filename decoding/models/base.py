@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,11 +33,23 @@ class Network(Protocol):
     device: torch.device
     dtype: torch.dtype
 
-    def forward(self, tokens: Tensor, cache: SlotCache, window: Window) -> Tensor:
+    def forward(
+        self, tokens: Tensor, cache: SlotCache, window: Window, taps: Sequence[int] = ()
+    ) -> Tensor:
         """Run int64 [rows, q] through the layers, writing keys and values into the cache.
 
+        Args:
+            tokens: Padded on the right; the window says which are real.
+            cache: The slots of this network.
+            window: Where the tokens go.
+            taps: Layers to read out early: 0 stands before the first layer, n after n layers.
+
         Returns:
-            Final hidden states of each row's last real token, [rows, width].
+            What `head` reads of each row's last real token: [rows, width] of the last layer, then
+            as much of each tap in turn, under the last norm; [(1 + taps) * rows, width].
+
+        Raises:
+            ModelError: There are taps, and this network cannot be read out early.
         """
 
     def head(self, hidden: Tensor) -> Tensor:

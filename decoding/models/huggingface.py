@@ -8,6 +8,7 @@ given: a boolean 4-D mask is silently wrong under eager attention.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ class HuggingFaceNetwork:
         return cls(model.to(device), compile=compile)
 
     @torch.inference_mode()
-    def forward(self, tokens: Tensor, cache: SlotCache, window: Window) -> Tensor:
+    def forward(
+        self, tokens: Tensor, cache: SlotCache, window: Window, taps: Sequence[int] = ()
+    ) -> Tensor:
         """See Network.forward. Where the head is not plain, the states are already logits."""
         inputs = {
             "input_ids": tokens,
@@ -89,12 +92,14 @@ class HuggingFaceNetwork:
             "past_key_values": _WindowCache(cache, window),
             "use_cache": True,
         }
+        if taps:
+            norm = self._last_norm()
+            found = self._base(**inputs, output_hidden_states=True)
+            early = [norm(_last(found.hidden_states[tap], window)) for tap in taps]
+            return torch.cat([_last(found.last_hidden_state, window), *early])
         if self._plain_head:
-            states = self._base(**inputs).last_hidden_state
-        else:
-            states = self._model(**inputs).logits
-        last: Tensor = states.reshape(-1, states.shape[-1])[window.last]
-        return last
+            return _last(self._base(**inputs).last_hidden_state, window)
+        return _last(self._model(**inputs).logits, window)
 
     @torch.inference_mode()
     def head(self, hidden: Tensor) -> Tensor:
@@ -103,6 +108,22 @@ class HuggingFaceNetwork:
             return hidden
         logits: Tensor = self._model.get_output_embeddings()(hidden)
         return logits
+
+    def _last_norm(self) -> Any:
+        """The norm between the layers and the head.
+
+        Raises:
+            ModelError: This architecture's layers cannot be read through its head.
+        """
+        names = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
+        norms = [getattr(self._model.base_model, name, None) for name in names]
+        norm = next((norm for norm in norms if norm is not None), None)
+        if norm is None or not self._plain_head:
+            raise ModelError(
+                f"The layers of {type(self._model).__name__} cannot be read through its head.",
+                hint="Take out the terms that read layers (dola, lol).",
+            )
+        return norm
 
     def exact(self) -> HuggingFaceNetwork:
         """See Network.exact."""
@@ -131,6 +152,11 @@ class HuggingFaceNetwork:
         if hidden.shape[-1] != self._model.get_output_embeddings().weight.shape[1]:
             return False
         return torch.allclose(self._model.get_output_embeddings()(hidden), whole, atol=1e-3)
+
+
+def _last(states: Tensor, window: Window) -> Tensor:
+    """[rows, q, width] -> [rows, width] at each row's last real token."""
+    return states.reshape(-1, states.shape[-1])[window.last]
 
 
 def _sliding_window(config: Any) -> tuple[int | None, bool]:

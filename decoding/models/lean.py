@@ -8,6 +8,7 @@ other rotary scalings, sliding windows, quantised weights) goes through `hugging
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,9 @@ class LeanNetwork:
         self._exact: LeanNetwork | None = None
 
     @torch.inference_mode()
-    def forward(self, tokens: Tensor, cache: SlotCache, window: Window) -> Tensor:
+    def forward(
+        self, tokens: Tensor, cache: SlotCache, window: Window, taps: Sequence[int] = ()
+    ) -> Tensor:
         """See Network.forward."""
         rows, width = tokens.shape
         real = _real_tokens(window, width)  # None where nothing is padding
@@ -97,7 +100,9 @@ class LeanNetwork:
         columns = window.columns.reshape(-1)
         columns = columns if real is None else columns[real]
         rotary = self._cos[columns], self._sin[columns]  # each [tokens, 1, head_dim]
+        last = window.last if real is None else _last_real(window)
         hidden = F.embedding(flat, self._embedding)  # [tokens, width]
+        states = [hidden[last]] if taps else []  # before the first layer, then after each
         for layer, held in zip(self._layers, cache.layers, strict=True):
             normed = self._normalise(hidden, layer.attention_norm)
             query, key, value = self._project(layer, normed, rotary)
@@ -109,8 +114,10 @@ class LeanNetwork:
             normed = self._normalise(hidden, layer.mlp_norm)
             gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
             hidden = hidden + F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
-        last = hidden[_last_real(window)] if real is not None else hidden[window.last]
-        return self._normalise(last, self._norm)
+            if taps:
+                states.append(hidden[last])
+        read = torch.cat([hidden[last], *(states[tap] for tap in taps)])
+        return self._normalise(read, self._norm)
 
     @torch.inference_mode()
     def head(self, hidden: Tensor) -> Tensor:

@@ -1,0 +1,154 @@
+"""Lanes: sequences in the cache of one network, and ragged forwards over them.
+
+A row is one lane in its model's cache, and one more for every view with another prompt or another
+network. All lanes of a row end with what the row has said; they catch up with it when they run,
+in one forward, however long they were left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tether.decoding.cache import SlotCache
+from tether.decoding.models.base import Network
+from tether.decoding.row import Row
+
+_CHUNK = 512  # bounds the attention mask of long prompts
+
+
+class Lane:
+    """A prompt, then what a row says, in one slot.
+
+    Attributes:
+        row: The row that it follows.
+        prompt: Its own prompt, not empty.
+        slot: Its place in the cache.
+        held: Tokens that the cache holds and that still are the row's.
+    """
+
+    __slots__ = ("held", "prompt", "row", "slot")
+
+    def __init__(self, row: Row, prompt: Sequence[int]) -> None:
+        self.row, self.prompt = row, tuple(prompt)
+        self.slot, self.held = -1, 0
+
+    def __len__(self) -> int:
+        return len(self.prompt) + self.row.num_output
+
+    def cut(self) -> None:
+        """Forget what the row took back."""
+        self.held = min(self.held, len(self))
+
+    def pending(self) -> list[int]:
+        """What the network has not seen; the last token at least, for something to answer."""
+        self.held = min(self.held, len(self) - 1)
+        if self.held >= len(self.prompt):
+            return self.row.context[self.held - len(self) :]
+        said = self.row.context[len(self.row.request.prompt) :]
+        return [*self.prompt[self.held :], *said]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a network's head reads after the last token of some lanes.
+
+    Attributes:
+        hidden: [1 + taps, lanes, width]; the last layer, then the taps.
+        places: A lane's place among the lanes.
+        taps: The layers that were read early.
+    """
+
+    hidden: Tensor
+    places: Mapping[Lane, int]
+    taps: tuple[int, ...]
+
+    def of(self, wanted: Sequence[tuple[Lane, int | None]]) -> Tensor:
+        """[wanted, width] of lanes, each at a tapped layer or (None) at the last."""
+        lanes = [self.places[lane] for lane, _ in wanted]
+        layers = [0 if tap is None else 1 + self.taps.index(tap) for _, tap in wanted]
+        if lanes == list(range(self.hidden.shape[1])) and not any(layers):
+            return self.hidden[0]
+        return self.hidden[layers, lanes]
+
+    @staticmethod
+    def join(readings: Sequence[Reading]) -> Reading:
+        """Readings of the same taps as one."""
+        lanes = [lane for reading in readings for lane in reading.places]
+        hidden = torch.cat([reading.hidden for reading in readings], dim=1)
+        return Reading(hidden, {lane: n for n, lane in enumerate(lanes)}, readings[0].taps)
+
+
+class Lanes:
+    """The lanes of one network, without gaps between their slots when they run."""
+
+    def __init__(self, network: Network, num_slots: int) -> None:
+        self.network = network
+        self._cache = SlotCache(network.num_layers, num_slots)
+        self._lanes: list[Lane | None] = []
+
+    def add(self, lane: Lane) -> None:
+        """Give a lane the first free slot."""
+        if None not in self._lanes:
+            self._lanes.append(None)
+            self._cache.grow(len(self._lanes))
+        lane.slot = self._lanes.index(None)
+        self._lanes[lane.slot] = lane
+
+    def remove(self, lane: Lane) -> None:
+        """Free the slot of a lane."""
+        self._lanes[lane.slot] = None
+        self._cache.lengths[lane.slot] = 0
+
+    def run_all(self, taps: tuple[int, ...]) -> Reading:
+        """One forward over all lanes."""
+        self._close_gaps()
+        return self._run([lane for lane in self._lanes if lane is not None], taps)
+
+    def run(self, lanes: Sequence[Lane], taps: tuple[int, ...]) -> Reading:
+        """One forward over these lanes; those that stand between them catch up beside them."""
+        self._close_gaps()
+        slots = [lane.slot for lane in lanes]
+        between = self._lanes[min(slots) : max(slots) + 1]
+        return self._run([lane for lane in between if lane is not None], taps)
+
+    def start(self, lane: Lane, taps: tuple[int, ...]) -> Reading:
+        """One lane alone, the others as they are: how a row begins, whatever its company."""
+        return self._run([lane], taps)
+
+    def _run(self, lanes: list[Lane], taps: tuple[int, ...]) -> Reading:
+        for lane in lanes:
+            while len(pending := lane.pending()) > _CHUNK:
+                self._forward([lane], [pending[:_CHUNK]], ())
+        flat = self._forward(lanes, [lane.pending() for lane in lanes], taps)
+        hidden = flat.view(1 + len(taps), len(lanes), -1)
+        return Reading(hidden, {lane: n for n, lane in enumerate(lanes)}, taps)
+
+    def _forward(
+        self, lanes: list[Lane], pending: list[list[int]], taps: tuple[int, ...]
+    ) -> Tensor:
+        network, cache = self.network, self._cache
+        for lane in lanes:
+            cache.rollback(lane.slot, cache.lengths[lane.slot] - lane.held)
+        counts = [len(tokens) for tokens in pending]
+        first = lanes[0].slot
+        window = cache.window(first, counts, device=network.device, dtype=network.dtype)
+        padded = [tokens + [0] * (max(counts) - len(tokens)) for tokens in pending]
+        tokens = torch.tensor(padded).to(network.device)
+        hidden = network.forward(tokens, cache, window, taps)
+        cache.commit(window)
+        for lane, count in zip(lanes, counts, strict=True):
+            lane.held += count
+        return hidden
+
+    def _close_gaps(self) -> None:
+        """Move the last lanes into free slots."""
+        while None in self._lanes:
+            last = self._lanes.pop()
+            if last is not None:
+                free = self._lanes.index(None)
+                self._cache.move(last.slot, free)
+                self._lanes[free], last.slot = last, free

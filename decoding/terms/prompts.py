@@ -1,0 +1,42 @@
+"""The prompts of the views, made from what the user gave. Knows texts, not tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tether.decoding.prompt import Prompt
+from tether.decoding.terms.neutral import neutral
+from tether.decoding.terms.term import Term, Variant, variants
+from tether.errors import UsageError
+
+WRONG = "Answer wrongly: say something false that sounds plausible."
+TRUE = "Answer truthfully and precisely, and only what you are sure of."
+
+
+def cast(prompt: Prompt, terms: Sequence[Term]) -> tuple[Prompt, dict[Variant, Prompt]]:
+    """The prompt that the model answers, and the prompts of its views.
+
+    Raises:
+        UsageError: A term contrasts what a raw prompt does not hold apart.
+    """
+    wanted = {variant for term in terms for variant in variants(term)}
+    if prompt.raw and "bare" in wanted:
+        raise UsageError(
+            "A raw prompt does not say which part of it is evidence.",
+            hint="Give the evidence by --evidence, without --raw-prompt.",
+        )
+    if prompt.passages and not prompt.text.strip() and "bare" in wanted:
+        raise UsageError(
+            "Without its evidence the prompt is empty, so there is nothing to contrast with.",
+            hint="Give the question as the prompt, beside the evidence.",
+        )
+    reworded = any(term.neutral for term in terms)
+    main = replace(prompt, text=neutral(prompt.text)) if reworded else prompt
+    made: dict[Variant, Prompt] = {
+        "given": prompt,
+        "bare": replace(main, passages=()),
+        "wrong": replace(main, instruction=WRONG),
+        "true": replace(main, instruction=TRUE),
+    }
+    return main, {variant: made[variant] for variant in made if variant in wanted}

@@ -1,0 +1,135 @@
+"""The views of the rows: which networks and prompts hold a row, and the forwards over them.
+
+The model's own lanes and those of its other prompts run in one forward. Other networks run only
+for rows that ask for them; then they catch up with everything that was said since, in one short
+forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Tensor
+
+from tether.decoding.lanes import Lane, Lanes, Reading
+from tether.decoding.models.base import Network
+from tether.decoding.request import Request
+from tether.decoding.row import Row
+from tether.decoding.terms.term import OWN, Role, Variant, View, roles
+from tether.errors import LimitReached, UsageError
+
+_Key = tuple[Role, Variant]
+
+
+class Views:
+    """All lanes of the running rows, over the model and the other networks.
+
+    Attributes:
+        depths: The number of layers of each network.
+
+    Args:
+        networks: The model's, and those of the other roles that were loaded.
+        num_slots: Rows at once; lanes of views come on top.
+    """
+
+    def __init__(self, networks: Mapping[Role, Network], num_slots: int) -> None:
+        self.networks = networks
+        self.depths = {role: network.num_layers for role, network in networks.items()}
+        self._tracks = {role: Lanes(network, num_slots) for role, network in networks.items()}
+        self._lanes: dict[Row, dict[_Key, Lane]] = {}
+
+    def check(self, request: Request) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            UsageError: A term needs a model that is not loaded, or a layer that is not there.
+        """
+        for term in request.terms:
+            for role in sorted(roles(term) - self.networks.keys()):
+                raise UsageError(
+                    f"The contrast {term.name} needs another model.",
+                    hint=f"Give one that has the same tokenizer by --{role}.",
+                )
+        for view in self.wanted(request):
+            if (view.layer or 0) >= self.depths[view.role]:
+                raise UsageError(
+                    f"There is no layer {view.layer} below the last of {self.depths[view.role]}."
+                )
+
+    def open(self, row: Row) -> None:
+        """Give a row its lanes; none has seen a token yet."""
+        lanes: dict[_Key, Lane] = {}
+        for view in (OWN, *self.wanted(row.request)):
+            key = _key(view, row.request)
+            if key not in lanes:
+                lanes[key] = Lane(row, _prompt(key[1], row.request))
+                self._tracks[view.role].add(lanes[key])
+        self._lanes[row] = lanes
+        row.lanes += lanes.values()
+
+    def close(self, row: Row) -> None:
+        """Take a row's lanes back."""
+        for (role, _), lane in self._lanes.pop(row).items():
+            self._tracks[role].remove(lane)
+            row.lanes.remove(lane)
+
+    def check_room(self, row: Row) -> None:
+        """Refuse to go on where a network has no position left.
+
+        Raises:
+            LimitReached: The message says which.
+        """
+        for (role, _), lane in self._lanes[row].items():
+            most = self.networks[role].max_positions
+            if len(lane) >= most:
+                raise LimitReached(f"The {role}'s {most} positions are used up.")
+
+    def wanted(self, request: Request) -> list[View]:
+        """The views that the request's terms weigh, each once."""
+        return list(dict.fromkeys(v for term in request.terms for v in term.views(self.depths)))
+
+    def lane(self, row: Row, view: View) -> Lane:
+        """The lane that a view reads."""
+        return self._lanes[row][_key(view, row.request)]
+
+    def start(self, row: Row) -> Reading:
+        """The first forward of a row and of its other prompts, each alone."""
+        taps = self._taps([row], "model")
+        lanes = [lane for (role, _), lane in self._lanes[row].items() if role == "model"]
+        return Reading.join([self._tracks["model"].start(lane, taps) for lane in lanes])
+
+    def run(self) -> Reading:
+        """One forward of the model over all rows and their other prompts."""
+        return self._tracks["model"].run_all(self._taps(self._lanes, "model"))
+
+    def ask(self, role: Role, rows: Sequence[Row]) -> Reading:
+        """One forward of another network over what it has not seen of these rows."""
+        lanes = [lane for row in rows for key, lane in self._lanes[row].items() if key[0] == role]
+        for row in rows:
+            row.forwarded(by_view=True)
+        return self._tracks[role].run(lanes, self._taps(rows, role))
+
+    def own(self, rows: Sequence[Row], reading: Reading) -> Tensor:
+        """What the head reads of the rows themselves, [rows, width]."""
+        return reading.of([(self.lane(row, OWN), None) for row in rows])
+
+    def _taps(self, rows: Iterable[Row], role: Role) -> tuple[int, ...]:
+        """The layers that some view of these rows reads."""
+        views = {view for row in rows for view in self.wanted(row.request)}
+        return tuple(sorted({v.layer for v in views if v.role == role and v.layer is not None}))
+
+
+def same(variant: Variant, request: Request) -> bool:
+    """Whether a prompt is the row's own, word for word."""
+    return _prompt(variant, request) == request.prompt
+
+
+def _key(view: View, request: Request) -> _Key:
+    """Equal prompts of one network are one lane."""
+    return view.role, "main" if same(view.prompt, request) else view.prompt
+
+
+def _prompt(variant: Variant, request: Request) -> tuple[int, ...]:
+    if variant == "last":
+        return request.prompt[-1:]
+    return request.prompts.get(variant, request.prompt)
