@@ -1,0 +1,66 @@
+"""What a tile reads of the step: mask, logits of the model and of the views, evidence and bias."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from tether.decoding.kernels.batch import WORDS, Batch
+from tether.decoding.kernels.tile import tile_bits, tile_tokens
+
+FAR = tl.constexpr(1e30)  # stands for infinity, as in the definition
+
+
+@triton.jit
+def sound(pointer: tl.tensor, wanted: tl.tensor) -> tl.tensor:
+    """Logits in float32 within +-FAR; 0 where not wanted, and nothing is read there."""
+    raw = tl.load(pointer, mask=wanted, other=0.0).to(tl.float32)
+    raw = tl.where(raw == raw, raw, -FAR)
+    return tl.minimum(tl.maximum(raw, -FAR), FAR)
+
+
+@triton.jit
+def tile_allowed(batch: Batch, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """Which tokens of a tile the mask allows."""
+    allowed = tile_tokens(tile) < batch.vocab
+    if batch.mask is not None:
+        allowed &= tile_bits(batch, batch.mask, row, tile)
+    return allowed
+
+
+@triton.jit
+def tile_logits(batch: Batch, row: tl.tensor, tile: tl.tensor, wanted: tl.tensor) -> tl.tensor:
+    """The model's logits."""
+    return sound(batch.logits + row * batch.vocab + tile_tokens(tile), wanted)
+
+
+@triton.jit
+def tile_view(
+    batch: Batch, view: tl.constexpr, row: tl.tensor, tile: tl.tensor, wanted: tl.tensor
+) -> tl.tensor:
+    """A view's logits."""
+    start = (view * batch.rows + row) * batch.vocab
+    return sound(batch.views + start + tile_tokens(tile), wanted)
+
+
+@triton.jit
+def in_view(batch: Batch, view: tl.constexpr, tile: tl.tensor) -> tl.tensor:
+    """Which tokens of a tile a view knows."""
+    known = tile_tokens(tile) < batch.vocab
+    if batch.sizes is not None:
+        known &= tile_tokens(tile) < tl.load(batch.sizes + view)
+    return known
+
+
+@triton.jit
+def tile_entries(batch: Batch, kind: tl.constexpr, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """Sums of the entries of one kind, 0 where there are none."""
+    values = tl.zeros((WORDS, 32), tl.float32)
+    if batch.ids is not None:
+        span = batch.starts + row * (batch.tiles + 1) + tile
+        for entry in range(tl.load(span), tl.load(span + 1)):
+            place = row * batch.entries + entry
+            is_kind = tl.load(batch.kinds + place) == kind
+            token = tl.where(is_kind, tl.load(batch.ids + place), -1)
+            values += tl.where(tile_tokens(tile) == token, tl.load(batch.amounts + place), 0.0)
+    return values
