@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tether.decoding.head import step_logits
 from tether.decoding.lanes import Reading
 from tether.decoding.plan import Contrast
 from tether.decoding.reference import unpack
@@ -26,7 +27,7 @@ class Said:
     """What the views make of one step.
 
     Attributes:
-        logits: float [rows, vocab], the rows' own.
+        logits: float [rows, vocab], the rows' own; see `head.step_logits` for what is left out.
         contrast: None where no row has any.
         head: float [rows], alpha of the plausibility head; None as above.
         doubt: [rows], how far the nearest decision of a gate is from turning; None as above.
@@ -49,11 +50,17 @@ def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tenso
         reading: Of the model, with the lanes of all of them.
         masks: int32 [rows, words] on the CPU; given where a row has terms.
     """
-    logits = views.networks["model"].head(views.own(rows, reading))
+    hidden, whole = views.own(rows, reading), [_reads_whole(row) for row in rows]
+    logits = step_logits(views.networks["model"], hidden, masks, whole)
     groups = {} if masks is None else _groups(rows, masks)
     if masks is None or not groups:
         return Said(logits)
     return _Step(views, rows, logits, masks, groups).said(reading)
+
+
+def _reads_whole(row: Row) -> bool:
+    """Whether log-probabilities over the whole vocabulary are read, not only compared."""
+    return bool(row.request.terms) or row.request.sampling.repetition_penalty != 1
 
 
 def _groups(rows: Sequence[Row], masks: Tensor) -> dict[tuple[Term, ...], list[int]]:

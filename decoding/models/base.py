@@ -22,12 +22,14 @@ class Network(Protocol):
     Attributes:
         num_layers: Layers that keep keys and values.
         head_size: Rows of the LM head; at least the vocabulary's size.
+        head_width: Its columns; 0 where `head` cannot save work by computing some tokens alone.
         max_positions: The longest sequence the positions allow.
         num_parameters: Numbers in the weights, a tied head counted once.
     """
 
     num_layers: int
     head_size: int
+    head_width: int
     max_positions: int
     num_parameters: int
     device: torch.device
@@ -52,8 +54,8 @@ class Network(Protocol):
             ModelError: There are taps, and this network cannot be read out early.
         """
 
-    def head(self, hidden: Tensor) -> Tensor:
-        """Logits [rows, head_size] of hidden states [rows, width]."""
+    def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
+        """Logits of hidden states [rows, width]: [rows, head_size], or of int64 [n] alone."""
 
     def exact(self) -> Network:
         """The same network in float64, to decide near-ties; made once."""

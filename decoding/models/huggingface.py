@@ -19,6 +19,7 @@ from transformers.cache_utils import Cache
 from transformers.utils import logging
 
 from tether.decoding.cache import SlotCache, SlotLayer, Window
+from tether.decoding.models.library_head import LibraryHead
 from tether.errors import ModelError
 
 _ATTENTION_KINDS = frozenset({"full_attention", "sliding_attention"})
@@ -50,12 +51,13 @@ class HuggingFaceNetwork:
         config = model.config.get_text_config()
         self._sliding, self._mixed = _sliding_window(config)
         self.num_layers: int = config.num_hidden_layers
-        self.head_size: int = model.get_output_embeddings().weight.shape[0]
+        self._head = LibraryHead(model)
+        self._plain_head = self._head.plain
+        self.head_size, self.head_width = self._head.size, self._head.width
         self.max_positions: int = getattr(config, "max_position_embeddings", None) or 1 << 30
         self.num_parameters: int = model.num_parameters()
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
-        self._plain_head = self._head_is_plain()
         self._exact: HuggingFaceNetwork | None = None
 
     @classmethod
@@ -102,12 +104,9 @@ class HuggingFaceNetwork:
         return _last(self._model(**inputs).logits, window)
 
     @torch.inference_mode()
-    def head(self, hidden: Tensor) -> Tensor:
+    def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
         """See Network.head."""
-        if not self._plain_head:
-            return hidden
-        logits: Tensor = self._model.get_output_embeddings()(hidden)
-        return logits
+        return self._head.logits(hidden, ids)
 
     def _last_norm(self) -> Any:
         """The norm between the layers and the head.
@@ -142,16 +141,6 @@ class HuggingFaceNetwork:
             return sliding
         full = window.dense_mask(self.dtype)
         return {"full_attention": full, "sliding_attention": sliding}
-
-    @torch.inference_mode()
-    def _head_is_plain(self) -> bool:
-        """Whether logits are head(last hidden state); soft caps and scales make it False."""
-        tokens = torch.tensor([[0, 1, 2]], device=self.device)
-        whole = self._model(input_ids=tokens, use_cache=False).logits
-        hidden = self._model.base_model(input_ids=tokens, use_cache=False).last_hidden_state
-        if hidden.shape[-1] != self._model.get_output_embeddings().weight.shape[1]:
-            return False
-        return torch.allclose(self._model.get_output_embeddings()(hidden), whole, atol=1e-3)
 
 
 def _last(states: Tensor, window: Window) -> Tensor:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tether.decoding.cache import SlotCache, Window
+from tether.decoding.head import linear_at
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 
@@ -82,7 +83,7 @@ class LeanNetwork:
         self._embedding = self._get("model.embed_tokens.weight")
         tied = config.get("tie_word_embeddings", False) or "lm_head.weight" not in weights
         self._head = self._embedding if tied else self._get("lm_head.weight")
-        self.head_size = self._head.shape[0]
+        self.head_size, self.head_width = self._head.shape
         self._norm = self._get("model.norm.weight")
         self._layers = [self._layer(index) for index in range(self.num_layers)]
         self._cos, self._sin = self._rotary_tables()
@@ -120,8 +121,10 @@ class LeanNetwork:
         return self._normalise(read, self._norm)
 
     @torch.inference_mode()
-    def head(self, hidden: Tensor) -> Tensor:
+    def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
         """See Network.head."""
+        if ids is not None:
+            return linear_at(hidden, self._head, None, ids)
         return F.linear(hidden, self._head)
 
     def exact(self) -> LeanNetwork:
