@@ -99,7 +99,7 @@ def _greedy(plan: Plan, tokens: Tokens) -> tuple[int, float]:
     """The best token, and its lead where it is asked for."""
     if not plan.margin and tokens.ids is None:
         token = int(tokens.scores.argmax())
-        if tokens.allowed(np.array([token]))[0]:
+        if tokens.allows(token):
             return token, 0.0
     found = tokens if tokens.words is None else tokens.leaders()
     return first_two(found.ids, found.scores)

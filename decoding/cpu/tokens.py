@@ -6,6 +6,7 @@ strips say where a score above a cut can be.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +55,9 @@ class Tokens:
     def best(self) -> float:
         """The best score; not finite where the row is not fit to compute with."""
         if self._best is None:
-            self._best = float(self.scores.max())
-            if self.words is not None and np.isfinite(self._best):
+            place = int(self.scores.argmax())
+            self._best = float(self.scores[place])
+            if math.isfinite(self._best) and not self.allows(place):
                 self._best = float(self.leaders().scores.max())
         return self._best
 
@@ -75,6 +77,10 @@ class Tokens:
             return ids, ids >= 0
         found = np.searchsorted(self.ids, ids).clip(max=len(self.ids) - 1)
         return found, self.ids[found] == ids
+
+    def allows(self, place: int) -> bool:
+        """Whether the token at a place among the scores is allowed."""
+        return self.words is None or bool(int(self.words[place >> 5]) >> (place & 31) & 1)
 
     def allowed(self, ids: Ids) -> NDArray[np.bool_]:
         """Which of these tokens of the whole row the mask allows."""
