@@ -5,6 +5,7 @@ Triton is imported with the first choice, and only on a device that runs it.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 
 import torch
@@ -14,8 +15,11 @@ from tether.decoding.plan import Choice, Inputs, Plan
 
 def available(logits: torch.Tensor) -> bool:
     """Whether the kernels take these logits: on CUDA, not in float64, and with Triton at hand."""
-    if logits.device.type != "cuda" or logits.dtype == torch.float64:
-        return False
+    return logits.device.type == "cuda" and logits.dtype != torch.float64 and _has_triton()
+
+
+@cache
+def _has_triton() -> bool:
     return find_spec("triton") is not None
 
 
