@@ -36,6 +36,8 @@ class Row:
     @cached_property
     def total(self) -> float:
         """Log-sum-exp over the whole vocabulary."""
+        if self.tokens.ids is None and self.tokens.words is None:
+            return self.tokens.best() + math.log(float(self._powers[1].sum()))
         peak = float(self.logits.max())
         if not math.isfinite(peak):  # at a refused token
             self.logits = blend.sound(torch.from_numpy(self.logits)).numpy()
@@ -49,8 +51,15 @@ class Row:
 
     def on_mask(self) -> tuple[float, float]:
         """Log of the mass on the allowed tokens, and the entropy there, renormalised."""
-        scores, masses = self.tokens.masses(1.0)
+        scores, masses = self._powers
         mass = float(masses.sum())
-        mean = float(np.where(masses > 0, masses * scores, 0).sum())
+        mean = float(masses @ scores)
+        if not math.isfinite(mean):  # 0 times the logarithm of 0 is 0
+            mean = float(np.where(masses > 0, masses * scores, 0).sum())
         log_mass = math.log(mass)
         return self.tokens.best() + log_mass - self.total, log_mass - mean / mass
+
+    @cached_property
+    def _powers(self) -> tuple[Floats, Floats]:
+        """The allowed logits with the best at 0, and e to the power of them."""
+        return self.tokens.masses(1.0)

@@ -68,12 +68,19 @@ class Terms:
 def reshape(terms: Terms, row: Row) -> Tokens:
     """The row's allowed tokens that the head leaves, with their scores."""
     tokens = row.tokens
+    if not terms.blends:  # the head's tokens are the same by logits, and often few
+        tokens = _head(terms, tokens)
     blended = Tokens(row.log_p(tokens), tokens.ids, tokens.words)
     if terms.blends:
-        blended = _blend(terms, blended, row)
-    if terms.alpha > 0:
-        blended = blended.above(blended.best() + math.log(min(terms.alpha, 1.0)))
+        blended = _head(terms, _blend(terms, blended, row))
     return _contrast(terms, blended, row) if terms.weighs else blended
+
+
+def _head(terms: Terms, tokens: Tokens) -> Tokens:
+    """The tokens of at least `alpha` times the best probability."""
+    if terms.alpha <= 0:
+        return tokens
+    return tokens.above(tokens.best() + math.log(min(terms.alpha, 1.0)))
 
 
 def _blend(terms: Terms, tokens: Tokens, row: Row) -> Tokens:
@@ -84,8 +91,14 @@ def _blend(terms: Terms, tokens: Tokens, row: Row) -> Tokens:
     shared = [view for view in terms.views if view.share]
     taken = float(terms.mixed.sum()) + sum(view.share for view in shared)
     if taken > 0:
-        rest = scores + (float(np.log(max(1 - taken, 0.0))) - _gained(terms, row))
-        scores = np.maximum(np.logaddexp(rest, np.log(_other(terms, shared, tokens))), -FAR)
+        scores += float(np.log(max(1 - taken, 0.0))) - _gained(terms, row)
+        for view in shared:
+            known, log_p = _said(view, tokens)
+            scores[known] = np.logaddexp(scores[known], log_p + math.log(view.share))
+        places, held = tokens.places(terms.mixed_ids)
+        mixed = np.log(terms.mixed[held])
+        scores[places[held]] = np.logaddexp(scores[places[held]], mixed)
+        np.maximum(scores, -FAR, out=scores)
     return Tokens(scores, tokens.ids, tokens.words)
 
 
@@ -93,17 +106,6 @@ def _gained(terms: Terms, row: Row) -> float:
     """Log of the mass of the whole row after additive evidence, which only few tokens change."""
     p = np.exp(row.logits[terms.added_ids].astype(np.float64) - row.total)
     return math.log1p(float((p * np.expm1(terms.added)).sum()))
-
-
-def _other(terms: Terms, shared: list[View], tokens: Tokens) -> Floats:
-    """Probabilities of the other distributions, times their shares."""
-    other = np.zeros_like(tokens.scores)
-    places, held = tokens.places(terms.mixed_ids)
-    other[places[held]] += terms.mixed[held]
-    for view in shared:
-        known, log_p = _said(view, tokens)
-        other[known] += view.share * np.exp(log_p)
-    return other
 
 
 def _contrast(terms: Terms, tokens: Tokens, row: Row) -> Tokens:
