@@ -5,7 +5,7 @@ torch is imported when a model is loaded, never before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tether.decoding.models.base import Model
     from tether.decoding.prompt import Prompt
     from tether.decoding.request import Delta, Request, Result
+    from tether.decoding.terms.term import Role
     from tether.grammars.constraint import Constraint
     from tether.grammars.spec import Spec
 
@@ -30,6 +31,7 @@ class Engine(Protocol):
         description: Facts for people and for a batch's identity: device, dtype.
         num_tokens: Size of the vocabulary.
         reads_fields: Whether the model was trained on the short schema line.
+        others: The other models that terms listen to, role to name and fingerprint.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Engine(Protocol):
     description: dict[str, Any]
     num_tokens: int
     reads_fields: bool
+    others: dict[str, str]
 
     def compile(self, spec: Spec) -> Constraint:
         """The constraint of a spec over this model's vocabulary."""
@@ -51,10 +54,13 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """A checkpoint on this machine."""
+    """A checkpoint on this machine, and those of the other roles."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, others: Mapping[Role, Model]) -> None:
+        self._model, self._others = model, dict(others)
+        self.others: dict[str, str] = {
+            role: f"{other.name} {other.fingerprint}" for role, other in others.items()
+        }
         self.name = model.name
         self.fingerprint = model.fingerprint
         self.description = dict(model.description)
@@ -77,21 +83,30 @@ class LocalEngine:
         """Run the decode loop."""
         from tether.decoding.loop import Loop
 
-        return Loop(self._model, slots=slots).run(requests, on_delta)
+        loop = Loop(self._model, slots=slots, others=self._others)
+        return loop.run(requests, on_delta)
 
 
 def load(settings: Settings) -> Engine:
-    """The engine for these settings; the last two models stay loaded.
+    """The engine for these settings; the models used last stay loaded.
 
     Raises:
+        UsageError: A contrast needs a model that is not named.
         ModelError: The files or the device cannot be used.
     """
-    return _load(settings.model, settings.device, settings.dtype, settings.compile)
+    from tether.decoding.terms.parse import check_roles, parse_all
+
+    how = (settings.device, settings.dtype, settings.compile)
+    names: dict[Role, str | None] = {"amateur": settings.amateur, "expert": settings.expert}
+    named = {role: name for role, name in names.items() if name}
+    check_roles(parse_all(settings.contrast), {"model", *named})
+    others = {role: _load(name, *how) for role, name in named.items()}
+    return LocalEngine(_load(settings.model, *how), others)
 
 
-@lru_cache(maxsize=2)
-def _load(model: str, device: str, dtype: str, compiled: bool) -> Engine:
+@lru_cache(maxsize=4)
+def _load(model: str, device: str, dtype: str, compiled: bool) -> Model:
     from tether.decoding import models
 
     name = None if model == "builtin" else model
-    return LocalEngine(models.load(name, device=device, dtype=dtype, compile=compiled))
+    return models.load(name, device=device, dtype=dtype, compile=compiled)

@@ -18,8 +18,8 @@ from tether.cli.kinds import SettingValue
 
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("model", "device", "schema", "type", "regex", "grammar", "system"), str),
-    **dict.fromkeys(("template", "field"), str),
-    **dict.fromkeys(("choices", "stop", "evidence", "logit_bias"), list[str]),
+    **dict.fromkeys(("template", "field", "amateur", "expert"), str),
+    **dict.fromkeys(("choices", "stop", "evidence", "logit_bias", "contrast"), list[str]),
     **dict.fromkeys(("compile", "bound", "allow_remote", "raw_prompt", "think", "pretty"), bool),
     **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered"), bool),
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots"), int),
@@ -47,12 +47,15 @@ _METAVARS = {
     "evidence": "TEXT|@FILE",
     "stop": "TEXT",
     "choices": "TEXT",
+    "contrast": "NAME[:WEIGHT][,KEY=VALUE]",
+    "amateur": "NAME",
+    "expert": "NAME",
 }
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
 """Flags that do not say the same as the setting."""
 
 MODEL = tuple(GROUPS["model"])
-SAMPLING = tuple(GROUPS["how it is said"])
+SAMPLING = (*GROUPS["how it is said"], *GROUPS["contrast"])
 PROMPT = tuple(GROUPS["prompt"])
 JSON = ("schema", "type", "order", "whitespace", "bound", "formats", "allow_remote")
 TEXT = ("regex", "choices", "grammar", "stop")

@@ -33,6 +33,8 @@ class Stats(Shape):
     taken_back_tokens: int = Field(description="Refused by the exact judge, or out of time.")
     first_token_s: float
     total_s: float
+    view_forwards: int = Field(description="Of other models that --contrast listens to.")
+    expert_tokens: int = Field(description="Choices that the expert made.")
 
 
 class Envelope(Shape):

@@ -15,6 +15,8 @@ from tether.cli.engine import Engine, OnDelta
 from tether.cli.said import Said
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Request, Result, RowStats, Sampling
+from tether.decoding.terms.parse import parse_all
+from tether.decoding.terms.prompts import cast
 from tether.errors import DeadEnd, InternalError, LimitReached, TetherError, UsageError
 from tether.types import FinishReason
 
@@ -115,14 +117,18 @@ class Session:
         settings = task.settings
         if task.said.spec is not None:
             ticket.constraint = self.engine.compile(task.said.spec)
+        terms = parse_all(settings.contrast)
+        main, others = cast(self._prompt(task), terms)
         return Request(
             key=ticket,
-            prompt=self.engine.encode(self._prompt(task)),
+            prompt=self.engine.encode(main),
             constraint=ticket.constraint,
             sampling=sampling(settings, self.engine.num_tokens),
             max_tokens=settings.max_tokens,
             think=THINK_END if settings.think is True else settings.think or None,
             stop=tuple(settings.stop),
+            terms=terms,
+            prompts={variant: self.engine.encode(prompt) for variant, prompt in others.items()},
         )
 
     def _prompt(self, task: Task) -> Prompt:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tether.cli.config.settings import Resolved
     from tether.cli.engine import Engine
     from tether.cli.session import Outcome, Task
-    from tether.decoding.request import Delta
+    from tether.decoding.request import Delta, RowStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,14 @@ def _stats(outcome: Outcome, model: str) -> str:
     return (
         f"model {model}: {stats.prompt_tokens} prompt tokens, {stats.output_tokens} output tokens "
         f"({stats.forced_tokens} forced, {stats.thought_tokens} thought), "
-        f"{stats.forwards} forwards, {stats.taken_back_tokens} tokens taken back, "
+        f"{stats.forwards} forwards{_views(stats)}, {stats.taken_back_tokens} tokens taken back, "
         f"first token {stats.first_token_s:.2f} s, total {stats.total_s:.2f} s, {rate:.0f} tokens/s"
     )
+
+
+def _views(stats: RowStats) -> str:
+    """What other models cost and decided; empty where none took part."""
+    if not stats.view_forwards:
+        return ""
+    led = f", {stats.expert_tokens} tokens by the expert" if stats.expert_tokens else ""
+    return f" and {stats.view_forwards} of other models{led}"

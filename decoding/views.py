@@ -15,7 +15,8 @@ from tether.decoding.lanes import Lane, Lanes, Reading
 from tether.decoding.models.base import Network
 from tether.decoding.request import Request
 from tether.decoding.row import Row
-from tether.decoding.terms.term import OWN, Role, Variant, View, roles
+from tether.decoding.terms.parse import check_roles
+from tether.decoding.terms.term import OWN, Role, Variant, View
 from tether.errors import LimitReached, UsageError
 
 _Key = tuple[Role, Variant]
@@ -44,12 +45,7 @@ class Views:
         Raises:
             UsageError: A term needs a model that is not loaded, or a layer that is not there.
         """
-        for term in request.terms:
-            for role in sorted(roles(term) - self.networks.keys()):
-                raise UsageError(
-                    f"The contrast {term.name} needs another model.",
-                    hint=f"Give one that has the same tokenizer by --{role}.",
-                )
+        check_roles(request.terms, self.networks)
         for view in self.wanted(request):
             if (view.layer or 0) >= self.depths[view.role]:
                 raise UsageError(

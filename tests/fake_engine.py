@@ -44,6 +44,7 @@ class FakeEngine:
     fingerprint = "0" * 16
     num_tokens = 100
     reads_fields = True
+    others: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, delay: float = 0.0) -> None:
         self.description: dict[str, Any] = {"device": "cpu", "dtype": "float32"}

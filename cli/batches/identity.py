@@ -38,6 +38,7 @@ def identity(
         "model": f"{engine.name} {engine.fingerprint}",
         "device": engine.description.get("device"),
         "dtype": engine.description.get("dtype"),
+        **engine.others,
         **texts,
         **{key: getattr(settings, key) for key in plain},
         **said.identity,

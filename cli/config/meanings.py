@@ -40,6 +40,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "sampling_order": "`hf` truncates after the temperature, `llamacpp` before it.",
         "seed": "The whole source of randomness, with the row's key.",
     },
+    "contrast": {
+        "contrast": "Reshape choices by other views of the row: `cad:0.5`, `dola`, ...",
+        "amateur": "The weaker model of cd, proxy, icd and lol (by=weights); as `model`.",
+        "expert": "The other model of proxy, uadf, fsgen, ead and foreal; as `model`.",
+    },
     "output": {
         "format": "How a JSON payload is written.",
         "pretty": "Indent JSON.",

@@ -69,7 +69,7 @@ class Layer:
         value = self.values[key]
         problem = first["msg"][:1].lower() + first["msg"][1:]
         message = f"{origin.place}: `{key}{inner}` = {value!r} is wrong: {problem}."
-        hint = describe(key)
+        hint = first.get("ctx", {}).get("hint") or describe(key)
         if origin.kind in ("env", "flag", "row"):
             return UsageError(message, hint=hint, pointer=key)
         return ProfileError(message, hint=hint, pointer=key)
@@ -218,7 +218,7 @@ def _anchored(key: str, value: SettingValue, base: Path) -> SettingValue:
     is_file = value.startswith("@") and not value.startswith("@@")
     if key in ("system", "template", "text") and is_file:
         return f"@{base / Path(value[1:]).expanduser()}"
-    if key == "model":
+    if key in ("model", "amateur", "expert"):
         return _anchored_model(value, base)
     return value
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from tether.cli.config.meanings import MEANINGS
 from tether.cli.kinds import SettingValue
+from tether.errors import UsageError
 
 Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -24,6 +26,18 @@ def _token_ids(table: SettingValue) -> SettingValue:
     if not isinstance(table, dict):
         return table
     return {int(k) if isinstance(k, str) and k.isdecimal() else k: v for k, v in table.items()}
+
+
+def _terms(texts: list[str]) -> list[str]:
+    """Texts of which each is a term, and which may stand together."""
+    from tether.decoding.terms.parse import parse_all
+
+    try:
+        parse_all(texts)
+    except UsageError as error:
+        said = {"problem": error.message.removesuffix("."), "hint": error.hint}
+        raise PydanticCustomError("contrast", "{problem}", said) from None
+    return texts
 
 
 def _setting(key: str, default: SettingValue, **more: SettingValue) -> SettingValue:
@@ -72,6 +86,10 @@ class Settings(BaseModel):
     sampling_order: Literal["hf", "llamacpp"] = _setting("sampling_order", "hf")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = _setting("seed", 0)
 
+    contrast: Annotated[list[str], AfterValidator(_terms)] = _setting("contrast", [])
+    amateur: str | None = _setting("amateur", None)
+    expert: str | None = _setting("expert", None)
+
     format: Format = _setting("format", "json")
     pretty: bool = _setting("pretty", False)
     raw: bool = _setting("raw", False)
@@ -99,6 +117,6 @@ CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
 ROW_KEYS = (
     "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "formats", "stop",
     "system", "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p",
-    "min_p", "repetition_penalty", "logit_bias", "sampling_order", "seed",
+    "min_p", "repetition_penalty", "logit_bias", "sampling_order", "seed", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""

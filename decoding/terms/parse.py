@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import Field, fields
 from difflib import get_close_matches
 from typing import Any, get_args, get_type_hints
@@ -19,7 +19,7 @@ from tether.decoding.terms.icd import Icd
 from tether.decoding.terms.lol import Lol
 from tether.decoding.terms.lqcd import Lqcd
 from tether.decoding.terms.proxy import Proxy
-from tether.decoding.terms.term import Term
+from tether.decoding.terms.term import Role, Term, roles
 from tether.decoding.terms.uadf import Uadf
 from tether.errors import UsageError
 
@@ -67,6 +67,20 @@ def parse_all(texts: Sequence[str]) -> tuple[Term, ...]:
             hint="Keep one of them.",
         )
     return terms
+
+
+def check_roles(terms: Sequence[Term], known: Collection[Role]) -> None:
+    """Refuse terms that listen to models which are not there.
+
+    Raises:
+        UsageError: The hint says how to give one.
+    """
+    for term in terms:
+        for role in sorted(roles(term) - set(known)):
+            raise UsageError(
+                f"The contrast {term.name} needs another model.",
+                hint=f"Give one that has the same tokenizer by --{role}.",
+            )
 
 
 def options(kind: type[Term]) -> tuple[Field[Any], ...]:
