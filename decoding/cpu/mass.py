@@ -99,8 +99,8 @@ def _nucleus(tokens: Tokens, knobs: Knobs) -> float:
     """The lowest score that top-p keeps."""
     _, masses = tokens.masses(knobs.heat)
     total = float(masses.sum())
-    # Tokens of less than this have together less mass than top-p refuses.
-    needed = np.flatnonzero(masses > (1 - knobs.top_p) * total / len(masses))
+    # Tokens of less than this have together less mass than top-p refuses; the best one has 1.
+    needed = np.flatnonzero(masses >= min((1 - knobs.top_p) * total / len(masses), 1.0))
     return reach(tokens.scores[needed], masses[needed], knobs.top_p * total)
 
 

@@ -231,6 +231,13 @@ class TestMass:
             found = reach(keys, masses, share * float(masses.sum()) * (1 - 1e-12))
             assert found == keys[order[crossing]]
 
+    def test_a_nucleus_is_never_empty(self) -> None:
+        for count, share in itertools.product((1, 7, 5003), (1e-12, 1e-6)):
+            logits = torch.full((1, count), 3.7)
+            plan, inputs = make_inputs(logits, temperature=1.0, top_p=share)
+            want, got = reference.choose(plan, inputs), step.choose(plan, inputs)
+            assert int(got.token) == int(want.token)  # equal scores are kept together: all
+
     def test_equal_keys_are_one(self) -> None:
         assert reach(np.ones(5000), np.ones(5000), 2500.0) == 1.0
 
