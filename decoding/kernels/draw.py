@@ -1,4 +1,4 @@
-"""The last pass: the best token of each tile, with noise where rows are sampled; then of rows."""
+"""The last pass: the best value of each tile, with noise where rows are sampled; then the token."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor
 from tether.decoding.kernels.batch import OPTIONS, Batch
 from tether.decoding.kernels.cuts import Cuts, coolness, gap_of, kept
 from tether.decoding.kernels.gumbel import gumbel
-from tether.decoding.kernels.read import sound, tile_allowed
+from tether.decoding.kernels.read import is_open, sound
 from tether.decoding.kernels.score import Facts, tile_scores
-from tether.decoding.kernels.tile import LOWEST, join, put, some, tile_tokens, top, total
+from tether.decoding.kernels.tile import LOWEST, join, put, tile_tokens, top, total
 from tether.decoding.plan import Choice, Measures
 
 _NO_TOKEN = tl.constexpr(2**31 - 1)
 
-# Places in the partials: what a tile's values are relative to, its best and second-best value
-# with noise, and its sum of exponentials without.
-_PEAK, _BEST, _SECOND, _SUM = (tl.constexpr(place) for place in range(4))
+# Places in the partials: what a tile's values are relative to, its best value with noise, and
+# its sum of exponentials without.
+_PEAK, _BEST, _SUM = (tl.constexpr(place) for place in range(3))
 
 
 def draw(batch: Batch, facts: Facts, cuts: Cuts, on_mask: Tensor | None) -> Choice:
@@ -31,12 +31,11 @@ def draw(batch: Batch, facts: Facts, cuts: Cuts, on_mask: Tensor | None) -> Choi
         cuts: What truncation keeps.
         on_mask: float32 [2, rows], log z and entropy, where the choice is to be measured.
     """
-    measured = on_mask is not None
-    partials, winners = batch.partials(4), batch.partials().to(torch.int32)
-    _scan[batch.grid](batch, facts, cuts, partials, winners, measured, **OPTIONS)
+    partials = batch.partials(3)
+    _scan[batch.grid](batch, facts, cuts, partials, on_mask is not None, **OPTIONS)
     token, margin = batch.per_row(dtype=torch.int64)[0], batch.per_row()[0]
-    chosen = batch.per_row(2) if measured else None
-    _join[(batch.rows,)](batch, facts, partials, winners, token, margin, chosen, num_warps=1)
+    chosen = None if on_mask is None else batch.per_row(2)
+    _settle[(batch.rows,)](batch, facts, cuts, partials, token, margin, chosen, **OPTIONS)
     if on_mask is None or chosen is None:
         return Choice(token, margin, None)
     return Choice(token, margin, Measures(chosen[0], chosen[1], on_mask[0], on_mask[1]))
@@ -44,43 +43,40 @@ def draw(batch: Batch, facts: Facts, cuts: Cuts, on_mask: Tensor | None) -> Choi
 
 @triton.jit
 def _scan(
-    batch: Batch, facts: Facts, cuts: Cuts, partials: tl.tensor, winners: tl.tensor,
-    MEASURED: tl.constexpr,
-) -> None:  # fmt: skip
+    batch: Batch, facts: Facts, cuts: Cuts, partials: tl.tensor, MEASURED: tl.constexpr
+) -> None:
     tile, row = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    allowed = tile_allowed(batch, row, tile)
-    if some(allowed):
-        scores = tile_scores(batch, facts, row, tile, allowed)
-        peak, shaped = _shape(batch, cuts, row, scores)
-        put(partials, _PEAK, peak)
-        if MEASURED:
-            put(partials, _SUM, total(tl.exp(shaped)))
-        _put_best(partials, winners, tile_tokens(tile), _noisy(batch, row, tile, shaped))
-    else:
-        put(partials, _PEAK, LOWEST)
-        put(partials, _SUM, 0.0)
-        put(partials, _BEST, LOWEST)
-        put(partials, _SECOND, LOWEST)
-        put(winners, 0, _NO_TOKEN)
+    peak, best = LOWEST, LOWEST
+    mass = 0.0
+    if is_open(batch, row, tile):
+        peak, shaped = _shape(batch, facts, cuts, row, tile)
+        best = top(_noisy(batch, row, tile, shaped))
+        if MEASURED and batch.temperature is not None:
+            mass = total(tl.exp(shaped))
+    put(partials, _PEAK, peak)
+    put(partials, _BEST, best)
+    put(partials, _SUM, mass)
 
 
 @triton.jit
 def _shape(
-    batch: Batch, cuts: Cuts, row: tl.tensor, scores: tl.tensor
+    batch: Batch, facts: Facts, cuts: Cuts, row: tl.tensor, tile: tl.tensor
 ) -> tuple[tl.tensor, tl.tensor]:
-    """Scores after truncation and temperature, relative to a peak, which comes first.
+    """What scores are taken relative to; then they, after truncation and temperature.
 
-    The peak is the row's where truncation has found it, else the tile's own: that loses nothing
+    That is the row's best where truncation has found it, else the tile's own, which loses nothing
     however low the temperature, and saves a pass.
     """
-    if cuts.peak is not None:
+    scores = tile_scores(batch, facts, row, tile)
+    if batch.temperature is None:
+        return 0.0, scores
+    elif cuts.peak is not None:
         gap = gap_of(batch, cuts, row, scores)
         shaped = tl.where(kept(batch, cuts, row, scores, gap), -gap, LOWEST)
         return tl.load(cuts.peak + row), shaped * coolness(batch, row, True)
     else:
         peak = top(scores)
-        shaped = scores - tl.where(peak > LOWEST, peak, 0.0)
-        return peak, _cooled(batch, row, shaped)
+        return peak, _cooled(batch, row, scores - tl.where(peak > LOWEST, peak, 0.0))
 
 
 @triton.jit
@@ -93,53 +89,51 @@ def _cooled(batch: Batch, row: tl.tensor, values: tl.tensor) -> tl.tensor:
 
 @triton.jit
 def _noisy(batch: Batch, row: tl.tensor, tile: tl.tensor, shaped: tl.tensor) -> tl.tensor:
-    """With the noise of sampled rows."""
+    """With the noise of sampled rows; it is the dearest part, so not where nothing is left."""
     if batch.temperature is not None:  # noqa: SIM102 - one is known when compiled, one is not
-        if tl.load(batch.temperature + row) > 0:
+        if (tl.load(batch.temperature + row) > 0) & (top(shaped) > LOWEST):
             shaped += gumbel(tl.load(batch.noise + row), tile_tokens(tile))
     return shaped
 
 
 @triton.jit
-def _put_best(
-    partials: tl.tensor, winners: tl.tensor, tokens: tl.tensor, values: tl.tensor
-) -> None:
-    """Store a tile's best token (of equals, the lowest id), its value, and the second-best."""
-    best = top(values)
-    winner = tl.min(tl.min(tl.where(values == best, tokens, _NO_TOKEN), 1), 0)
-    put(partials, _BEST, best)
-    put(partials, _SECOND, top(tl.where(tokens == winner, LOWEST, values)))
-    put(winners, 0, winner)
-
-
-@triton.jit
-def _join(
-    batch: Batch, facts: Facts, partials: tl.tensor, winners: tl.tensor, token: tl.tensor,
+def _settle(
+    batch: Batch, facts: Facts, cuts: Cuts, partials: tl.tensor, token: tl.tensor,
     margin: tl.tensor, chosen: tl.tensor,
 ) -> None:  # fmt: skip
+    """Finds the best tile of a row, and looks at that one again for the token."""
     row = tl.program_id(0).to(tl.int64)
     peaks = join(batch, partials, _PEAK, row, LOWEST)
     moved = _cooled(batch, row, peaks - tl.max(peaks, 0))
     values = join(batch, partials, _BEST, row, LOWEST) + moved
-    seconds = join(batch, partials, _SECOND, row, LOWEST) + moved
-    ids = join(batch, winners, 0, row, _NO_TOKEN)
-    best = tl.max(values, 0)
-    winner = tl.min(tl.where(values == best, ids, _NO_TOKEN), 0)
+    tiles = tl.arange(0, batch.padded)
+    tile = tl.min(tl.where(values == tl.max(values, 0), tiles, batch.padded), 0)
+    elsewhere = tl.max(tl.where(tiles == tile, LOWEST, values), 0)
+
+    _, shaped = _shape(batch, facts, cuts, row, tile)
+    here = tl.sum(tl.where(tiles == tile, moved, 0.0), 0)
+    noisy = _noisy(batch, row, tile, shaped) + here
+    best, tokens = top(noisy), tile_tokens(tile)
+    winner = tl.min(tl.min(tl.where(noisy == best, tokens, _NO_TOKEN), 1), 0)
+    second = top(tl.where(tokens == winner, LOWEST, noisy))
     tl.store(token + row, winner.to(tl.int64))
-    tl.store(margin + row, best - tl.max(tl.where(ids == winner, seconds, values), 0))
+    tl.store(margin + row, best - tl.maximum(second, elsewhere))
     if chosen is not None:
-        sums = join(batch, partials, _SUM, row, 0.0)
-        log_q = best - tl.log(tl.sum(sums * tl.exp(moved), 0))
-        tl.store(chosen + row, _without_noise(batch, row, winner, log_q))
         logit = sound(batch.logits + row * batch.vocab + winner, winner >= 0)
         tl.store(chosen + batch.rows + row, logit - tl.load(facts.norms + row))
+        tl.store(chosen + row, _log_q(batch, partials, row, moved, winner, best))
 
 
 @triton.jit
-def _without_noise(batch: Batch, row: tl.tensor, winner: tl.tensor, log_q: tl.tensor) -> tl.tensor:
-    """Log q of a sampled row's choice; 0 of a greedy one's."""
-    if batch.temperature is not None:
-        noise = gumbel(tl.load(batch.noise + row), winner)
-        return tl.where(tl.load(batch.temperature + row) > 0, log_q - noise, 0.0)
+def _log_q(
+    batch: Batch, partials: tl.tensor, row: tl.tensor, moved: tl.tensor, winner: tl.tensor,
+    noisy: tl.tensor,
+) -> tl.tensor:  # fmt: skip
+    """Of a sampled row's choice, whose noise is taken off again; 0 of a greedy one's."""
+    if batch.temperature is None:
+        return 0.0
     else:
-        return log_q * 0.0
+        sums = join(batch, partials, _SUM, row, 0.0)
+        mass = tl.sum(sums * tl.exp(moved), 0)
+        log_q = noisy - gumbel(tl.load(batch.noise + row), winner) - tl.log(mass)
+        return tl.where(tl.load(batch.temperature + row) > 0, log_q, 0.0)

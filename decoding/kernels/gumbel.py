@@ -20,10 +20,11 @@ def gumbel(state: tl.tensor, tokens: tl.tensor) -> tl.tensor:
 
 @triton.jit
 def _minus_log1m(uniform: tl.tensor) -> tl.tensor:
-    """-log(1 - u), exact to rounding also where 1 - u rounds (Kahan)."""
-    rest = 1 - uniform
-    lost = tl.where(rest == 1, 1.0, 1 - rest)
-    return tl.where(rest == 1, uniform, -tl.log(rest) * tl.div_rn(uniform, lost))
+    """-log(1 - u); the winners are the small ones, where 1 - u would lose their digits."""
+    series = tl.fma(uniform, tl.full(uniform.shape, 1 / 6, tl.float32), 1 / 5)
+    for order in tl.static_range(4, 0, -1):
+        series = tl.fma(uniform, series, 1.0 / order)
+    return tl.where(uniform < 1 / 16, uniform * series, -tl.log(1 - uniform))
 
 
 @triton.jit

@@ -7,9 +7,9 @@ import triton.language as tl
 from torch import Tensor
 
 from tether.decoding.kernels.batch import OPTIONS, Batch
-from tether.decoding.kernels.read import tile_allowed
+from tether.decoding.kernels.read import is_open, tile_allowed, tile_wanted
 from tether.decoding.kernels.score import Facts, blended, tile_scores
-from tether.decoding.kernels.tile import LOWEST, put, some, top
+from tether.decoding.kernels.tile import LOWEST, put, top
 
 
 def best_blended(batch: Batch, facts: Facts) -> Tensor:
@@ -31,12 +31,12 @@ def _best(batch: Batch, facts: Facts, *, final: bool) -> Tensor:
 @triton.jit
 def _scan(batch: Batch, facts: Facts, peaks: tl.tensor, FINAL: tl.constexpr) -> None:
     tile, row = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    allowed = tile_allowed(batch, row, tile)
     peak = LOWEST
-    if some(allowed):
+    if is_open(batch, row, tile):
         if FINAL:
-            values = tile_scores(batch, facts, row, tile, allowed)
+            values = tile_scores(batch, facts, row, tile)
         else:
-            _, values = blended(batch, facts, row, tile, allowed)
-        peak = top(tl.where(allowed, values, LOWEST))
+            _, values = blended(batch, facts, row, tile, tile_wanted(batch, row, tile))
+            values = tl.where(tile_allowed(batch, row, tile), values, LOWEST)
+        peak = top(values)
     put(peaks, 0, peak)

@@ -6,17 +6,26 @@ import triton
 import triton.language as tl
 
 from tether.decoding.kernels.batch import WORDS, Batch
-from tether.decoding.kernels.tile import tile_bits, tile_tokens
+from tether.decoding.kernels.tile import bits_of, tile_tokens, tile_words
 
 FAR = tl.constexpr(1e30)  # stands for infinity, as in the definition
 
 
 @triton.jit
 def sound(pointer: tl.tensor, wanted: tl.tensor) -> tl.tensor:
-    """Logits in float32 within +-FAR; 0 where not wanted, and nothing is read there."""
+    """Logits in float32 within +-FAR, NaN as the lowest; where not wanted, nothing is read."""
     raw = tl.load(pointer, mask=wanted, other=0.0).to(tl.float32)
-    raw = tl.where(raw == raw, raw, -FAR)
-    return tl.minimum(tl.maximum(raw, -FAR), FAR)
+    return tl.minimum(tl.maximum(raw, -FAR), FAR)  # of NaN and a number, both give the number
+
+
+@triton.jit
+def is_open(batch: Batch, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """Whether the mask allows any token of a tile."""
+    if batch.mask is None:
+        return True
+    else:
+        words = tile_words(batch, batch.mask, row, tile)
+        return tl.max((words != 0).to(tl.int32), 0) > 0
 
 
 @triton.jit
@@ -24,8 +33,20 @@ def tile_allowed(batch: Batch, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
     """Which tokens of a tile the mask allows."""
     allowed = tile_tokens(tile) < batch.vocab
     if batch.mask is not None:
-        allowed &= tile_bits(batch, batch.mask, row, tile)
+        allowed &= bits_of(tile_words(batch, batch.mask, row, tile))
     return allowed
+
+
+@triton.jit
+def tile_wanted(batch: Batch, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """Which logits of a tile to read: those of words with an allowed token.
+
+    By words and not by tokens, so that a load is one of 16 bytes and not eight of two.
+    """
+    wanted = tile_tokens(tile) < batch.vocab
+    if batch.mask is not None:
+        wanted &= (tile_words(batch, batch.mask, row, tile) != 0)[:, None]
+    return wanted
 
 
 @triton.jit

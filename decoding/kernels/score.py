@@ -12,8 +12,16 @@ import triton.language as tl
 
 from tether.decoding.kernels.batch import Batch
 from tether.decoding.kernels.entries import ADDED, BIAS, MIXED
-from tether.decoding.kernels.read import FAR, in_view, tile_entries, tile_logits, tile_view
-from tether.decoding.kernels.tile import LOWEST, tile_bits
+from tether.decoding.kernels.read import (
+    FAR,
+    in_view,
+    tile_allowed,
+    tile_entries,
+    tile_logits,
+    tile_view,
+    tile_wanted,
+)
+from tether.decoding.kernels.tile import LOWEST, bits_of, tile_words
 
 _FLOOR = tl.constexpr(-30.0)  # of a view's log-probabilities, as in the definition
 
@@ -32,16 +40,15 @@ class Facts(NamedTuple):
 
 
 @triton.jit
-def tile_scores(
-    batch: Batch, facts: Facts, row: tl.tensor, tile: tl.tensor, allowed: tl.tensor
-) -> tl.tensor:
+def tile_scores(batch: Batch, facts: Facts, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
     """Final scores of a tile, -inf off the mask and off the plausibility head."""
-    log_p, score = blended(batch, facts, row, tile, allowed)
+    allowed, wanted = tile_allowed(batch, row, tile), tile_wanted(batch, row, tile)
+    log_p, score = blended(batch, facts, row, tile, wanted)
     if batch.head is not None:
         alpha = tl.minimum(tl.load(batch.head + row), 1.0)
         allowed &= score >= tl.load(facts.best + row) + tl.log(alpha)
     if batch.views is not None:
-        score = _contrasted(batch, facts, row, tile, allowed, log_p, score)
+        score = _contrasted(batch, facts, row, tile, wanted, log_p, score)
     score = _reweighed(batch, row, tile, score)
     return tl.where(allowed, score, LOWEST)
 
@@ -135,5 +142,6 @@ def _reweighed(batch: Batch, row: tl.tensor, tile: tl.tensor, score: tl.tensor) 
     if batch.seen is not None:
         penalty = tl.load(batch.penalty + row)
         lowered = tl.where(score > 0, tl.div_rn(score, penalty), score * penalty)
-        score = tl.where(tile_bits(batch, batch.seen, row, tile), lowered, score)
+        seen = bits_of(tile_words(batch, batch.seen, row, tile))
+        score = tl.where(seen, lowered, score)
     return score

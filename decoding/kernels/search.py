@@ -17,9 +17,9 @@ from torch import Tensor
 
 from tether.decoding.kernels.batch import OPTIONS, WORDS, Batch
 from tether.decoding.kernels.cuts import ALL, Cuts, gap_of, kept, key_of
-from tether.decoding.kernels.read import tile_allowed
+from tether.decoding.kernels.read import is_open
 from tether.decoding.kernels.score import Facts, tile_scores
-from tether.decoding.kernels.tile import LOWEST, put, some, total
+from tether.decoding.kernels.tile import LOWEST, some
 
 _ROUNDS = 7  # of four bits: 2**28 keys
 _SPLIT = tl.constexpr(16)
@@ -94,11 +94,10 @@ def _round(
     if low < high:
         key = tl.zeros((WORDS, 32), tl.int32)
         weight = tl.zeros((WORDS, 32), tl.float32)
-        allowed = tile_allowed(batch, row, tile)
-        if some(allowed):
-            scores = tile_scores(batch, facts, row, tile, allowed)
+        if is_open(batch, row, tile):
+            scores = tile_scores(batch, facts, row, tile)
             key, weight = _weigh(batch, cuts, row, scores, KIND)
-        _put_sums(sums, key, weight, low, high)
+        _put_sums(batch, sums, row, tile, key, weight, low, high)
 
 
 @triton.jit
@@ -119,17 +118,23 @@ def _weigh(
 
 @triton.jit
 def _put_sums(
-    sums: tl.tensor, key: tl.tensor, weight: tl.tensor, low: tl.tensor, high: tl.tensor
-) -> None:
+    batch: Batch, sums: tl.tensor, row: tl.tensor, tile: tl.tensor, key: tl.tensor,
+    weight: tl.tensor, low: tl.tensor, high: tl.tensor,
+) -> None:  # fmt: skip
     """The weight up to each candidate; all are alike where no token is in the range."""
+    choices = tl.arange(0, _SPLIT)
+    reached = tl.zeros((WORDS, _SPLIT), tl.float32)
     if some((key >= low) & (key <= high) & (weight > 0)):
+        # Sums of words side by side, then of the tile: one exchange between warps for all.
         for choice in tl.static_range(_SPLIT):
             candidate = tl.minimum(low + _step(low, high) * (choice + 1) - 1, high)
-            put(sums, choice, total(tl.where(key <= candidate, weight, 0.0)))
+            words = tl.sum(tl.where(key <= candidate, weight, 0.0), 1)
+            reached += tl.where(choices[None, :] == choice, words[:, None], 0.0)
     else:
-        below = total(tl.where(key < low, weight, 0.0))
-        for choice in tl.static_range(_SPLIT):
-            put(sums, choice, below)
+        words = tl.sum(tl.where(key < low, weight, 0.0), 1)
+        reached += words[:, None]
+    place = (choices * batch.rows + row) * batch.tiles + tile
+    tl.store(sums + place, tl.sum(reached, 0))
 
 
 @triton.jit

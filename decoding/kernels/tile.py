@@ -21,11 +21,16 @@ def tile_tokens(tile: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
-def tile_bits(batch: Batch, bits: tl.tensor, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
-    """The bits of a tile as bool [WORDS, 32]; a word is read once for its 32 tokens."""
+def tile_words(batch: Batch, bits: tl.tensor, row: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """The words of a tile, int32 [WORDS]; a word is read once for its 32 tokens."""
     word = tile * WORDS + tl.arange(0, WORDS)
-    held = tl.load(bits + row * batch.words + word, mask=word < batch.words, other=0)
-    return ((held[:, None] >> tl.arange(0, 32)[None, :]) & 1) != 0
+    return tl.load(bits + row * batch.words + word, mask=word < batch.words, other=0)
+
+
+@triton.jit
+def bits_of(words: tl.tensor) -> tl.tensor:
+    """The bits of words, bool [WORDS, 32]."""
+    return ((words[:, None] >> tl.arange(0, 32)[None, :]) & 1) != 0
 
 
 @triton.jit

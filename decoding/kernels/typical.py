@@ -11,9 +11,9 @@ from torch import Tensor
 
 from tether.decoding.kernels.batch import OPTIONS, Batch
 from tether.decoding.kernels.cuts import Cuts, gap_of, kept
-from tether.decoding.kernels.read import tile_allowed
+from tether.decoding.kernels.read import is_open
 from tether.decoding.kernels.score import Facts, tile_scores
-from tether.decoding.kernels.tile import join, put, some, total
+from tether.decoding.kernels.tile import join, put, total
 
 
 def mean_gap(batch: Batch, facts: Facts, cuts: Cuts) -> Tensor:
@@ -27,11 +27,10 @@ def mean_gap(batch: Batch, facts: Facts, cuts: Cuts) -> Tensor:
 @triton.jit
 def _scan(batch: Batch, facts: Facts, cuts: Cuts, partials: tl.tensor) -> None:
     tile, row = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    allowed = tile_allowed(batch, row, tile)
     mass = 0.0
     gaps = 0.0
-    if some(allowed):
-        scores = tile_scores(batch, facts, row, tile, allowed)
+    if is_open(batch, row, tile):
+        scores = tile_scores(batch, facts, row, tile)
         gap = gap_of(batch, cuts, row, scores)
         weight = tl.where(kept(batch, cuts, row, scores, gap), tl.exp(-gap), 0.0)
         mass = total(weight)

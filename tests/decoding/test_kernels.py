@@ -73,9 +73,11 @@ def assert_same(plan: Plan, inputs: Inputs) -> Choice:
     if not plan.measured:
         assert got.measures is None
         return got
-    for name in ("log_q", "log_p", "log_z", "entropy"):
+    for name in ("log_p", "log_z", "entropy", "log_q"):
         ours, theirs = getattr(got.measures, name).double(), getattr(want.measures, name)
-        torch.testing.assert_close(ours[decided], theirs[decided], **CLOSE, msg=f"{name}: {ours}")
+        # A token whose mass is lost in rounding may stand on either side of a cut.
+        close = {**CLOSE, "atol": 3e-4} if name == "log_q" and plan.truncated else CLOSE
+        torch.testing.assert_close(ours[decided], theirs[decided], **close, msg=f"{name}: {ours}")
     return got
 
 
@@ -304,7 +306,7 @@ def compiled(plan: str) -> set[str]:
 
 def test_a_plain_plan_compiles() -> None:
     assert compiled("plain") == {
-        "peak._scan", "search._round", "search._last", "draw._scan", "draw._join"
+        "peak._scan", "search._round", "search._last", "draw._scan", "draw._settle"
     }  # fmt: skip
 
 
@@ -313,7 +315,7 @@ def test_a_plan_of_everything_compiles() -> None:
     assert compiled("everything") == {
         "seen._scatter", "entries._sum_mixed", "normalise._scan", "normalise._join", "peak._scan",
         "search._round", "search._last", "typical._scan", "typical._join", "draw._scan",
-        "draw._join",
+        "draw._settle",
     }  # fmt: skip
 
 
