@@ -21,11 +21,11 @@ Shortest = Callable[[GuardedMatcher, int], list[int] | None]
 """(matcher, most) -> tokens of a short way to the end: within `most` where that can be found, else
 longer ones; None where no end is found at all."""
 
-
 _MOST_UNSETTLED = 32
 """Tokens between two looks for a way out: what is streamed lags behind by so many at most."""
 
-
+_MORE = 32
+"""Tokens that a way to the end may be longer than twice the last one, before it is hard to find."""
 _NEAR = 8
 """The way out is taken where the slack is less than this part of it: looking for others at every
 token would cost more than they are worth."""
@@ -164,12 +164,17 @@ class BudgetedMatcher(Matcher):
         if self._exits[-1].at == self._inner.count:  # gone back to: its way out still stands
             self._know(self._exits.pop().tokens)
             return
-        left = most - self._inner.count
-        tokens = self._shortest(self._inner, left)
-        if tokens is not None and len(tokens) <= left:
+        tokens = self._way_from(self._inner, most)
+        if tokens is not None:
             self._know(tokens)
         else:
             self._go_back(most)
+
+    def _way_from(self, matcher: GuardedMatcher, most: int) -> list[int] | None:
+        """A way to the end that fits; looked for as long as the last one lets expect."""
+        left = most - matcher.count
+        tokens = self._shortest(matcher, min(left, 2 * len(self._exits[-1].tokens) + _MORE))
+        return tokens if tokens is not None and len(tokens) <= left else None
 
     def _go_back(self, most: int) -> None:
         """To the last place with a way out that bisection finds; what came next is refused."""
@@ -178,8 +183,8 @@ class BudgetedMatcher(Matcher):
             middle = (low + high) // 2
             fork = self._inner.fork()
             fork.rollback(self._inner.count - middle)
-            tokens = self._shortest(fork, most - middle)
-            if tokens is not None and len(tokens) <= most - middle:
+            tokens = self._way_from(fork, most)
+            if tokens is not None:
                 low = middle
                 self._exits.append(_Exit(low, tuple(tokens)))
             else:

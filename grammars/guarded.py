@@ -144,7 +144,7 @@ class GuardedMatcher(Matcher):
             if token == self.vocabulary.eos_id:
                 return accepted if self.judge.accepts(text) else index
             text += self.vocabulary.tokens[token]
-            if self._nogoods.refuse(text):
+            if self._nogoods.refuse(text, since=len(self._text)):
                 return index
             state, refusal = self.judge.advance(state, text)
             if refusal:
@@ -208,7 +208,7 @@ class GuardedMatcher(Matcher):
         if self._marks[-1].refusal or self._inner.prefix_length(tokens) < len(tokens):
             return False
         text = self.text + self.vocabulary.decode_bytes(tokens)
-        if self._nogoods and self._nogoods.refuse(text):
+        if self._nogoods and self._nogoods.refuse(text, since=len(self._text)):
             return False
         return self.judge.advance(self.state, text)[1] is None
 

@@ -54,9 +54,9 @@ class NoGoods:
         copy._guesses = set(self._guesses)
         return copy
 
-    def refuse(self, text: bytes) -> bool:
-        """Whether `text` begins with a refused prefix."""
-        lengths = (length for length in self._lengths if length <= len(text))
+    def refuse(self, text: bytes, *, since: int = 0) -> bool:
+        """Whether `text` begins with a refused prefix of more than `since` bytes."""
+        lengths = (length for length in self._lengths if since < length <= len(text))
         return any(self._holds(text[:length]) for length in lengths)
 
     def completing(self, text: bytes) -> list[bytes]:

@@ -30,7 +30,9 @@ _LONGEST, _LONGER = 4, 100
 """A trial ends at `_LONGEST * (most + _LONGER)` tokens, most of them single bytes."""
 _MANY = 4
 """Ways found before the shortest of them is taken, at the start and where none is short enough."""
-_MOST_REFUSALS = 400
+_TRIES, _REFUSAL, _GUESSES = 2, 6, 8
+"""Steps of all trials together, in longest trials; steps that a refusal counts for; bytes tried
+before the mask is asked."""
 _MOST_WORDS = 64
 _PLAIN_VALUES = (b"0", b'""', b"[]", b"{}", b"null", b"true", b"1")
 _RUN = re.compile(r"[A-Za-z0-9_ -]+")
@@ -68,11 +70,12 @@ class Shortest:
             return self._from_start
         best: list[int] | None = None
         found, enough = 0, 1 if matcher.count else _MANY
-        patience = _MOST_REFUSALS
+        longest = _LONGEST * (most + _LONGER)
+        patience = _TRIES * longest
         for number in range(_TRIALS):
-            way, refusals = self._trial(matcher, most, number)
+            way, spent = self._trial(matcher, longest, number)
             found += way is not None
-            patience -= refusals
+            patience -= spent
             if way is not None and (best is None or len(way) < len(best)):
                 best = way
             if best is not None and found >= (enough if len(best) <= most else _MANY):
@@ -84,29 +87,27 @@ class Shortest:
         return best
 
     def _trial(
-        self, matcher: GuardedMatcher, most: int, number: int
+        self, matcher: GuardedMatcher, longest: int, number: int
     ) -> tuple[list[int] | None, int]:
-        """A way to the end, or None, and how much was refused on it."""
+        """A way to the end, or None, and the steps it took; a refusal counts for several."""
         rng = random.Random(number)
         fork, start, state = matcher.fork(), len(matcher.text), State()
-        longest = _LONGEST * (most + _LONGER)
-        try:
-            while True:
+        for step in range(longest):
+            spent = step + _REFUSAL * (fork.num_refusals - matcher.num_refusals)
+            try:
                 fork.retreat()
-                refusals = fork.num_refusals - matcher.num_refusals
-                spent = fork.count - matcher.count
-                if spent < 0 or spent > longest or refusals > _MOST_REFUSALS // 4:
-                    break
+                if fork.count < matcher.count or spent > longest:
+                    return None, spent
                 if fork.can_end:
-                    return self._vocabulary.speller.spell(fork.text[start:]), refusals
+                    return self._vocabulary.speller.spell(fork.text[start:]), spent
                 state = _scanned(fork, state)
                 if fork.is_end_refused:  # a number of its own: further digits seldom help
                     fork.give_up(state.start)
-                    continue
-                self._go_on(fork, state, rng, is_shuffled=number > 1)
-        except DeadEnd:
-            pass
-        return None, fork.num_refusals - matcher.num_refusals
+                else:
+                    self._go_on(fork, state, rng, is_shuffled=number > 1)
+            except DeadEnd:
+                return None, spent
+        return None, longest
 
     def _go_on(
         self, matcher: GuardedMatcher, state: State, rng: random.Random, *, is_shuffled: bool
@@ -149,11 +150,17 @@ class Shortest:
         return [*end, b","] if end else []
 
     def _byte(self, matcher: GuardedMatcher, rng: random.Random) -> int:
-        """An allowed token of one byte, mostly a letter or digit; else any allowed token."""
-        mask = np.empty(self._vocabulary.num_words, dtype=np.int32)
-        matcher.fill_mask(mask)
+        """An allowed token of one byte, mostly a letter or digit; else any allowed token.
+
+        Guesses come first: a mask over a large vocabulary costs as much as a hundred of them.
+        """
         letters, marks, others = _single_bytes(self._vocabulary)
         kinds = (marks, letters, others) if rng.random() < _MARKS else (letters, marks, others)
+        for token in rng.choices(kinds[0], k=_GUESSES) if kinds[0].size else ():
+            if matcher.prefix_length([int(token)]):
+                return int(token)
+        mask = np.empty(self._vocabulary.num_words, dtype=np.int32)
+        matcher.fill_mask(mask)
         for ids in kinds:
             allowed = ids[(mask[ids >> 5] >> (ids & 31)) & 1 == 1]
             if allowed.size:

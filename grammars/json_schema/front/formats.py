@@ -19,6 +19,8 @@ _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)"
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _HEX = r"[0-9a-fA-F]"
 _LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_ATOM = r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]+"
+_QUOTED = r'"([\t !#-\[\]-~]|\\[!-~])*"'
 _URI = r"[a-zA-Z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
 _IRI = r"([a-zA-Z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|[^\x00-\x9f])"
 _SCHEME = r"[a-zA-Z][a-zA-Z0-9+\-.]*:"
@@ -32,6 +34,7 @@ class Format:
 
     Attributes:
         wide: Pattern that holds every string of the format.
+        beside: Another one, for what both together say in fewer states; "" for none.
         plain: Pattern for generating; "" where it is the wide one.
         wide_exact: Whether the wide pattern holds nothing else.
         plain_exact: Whether everything in the plain pattern is of the format.
@@ -39,6 +42,7 @@ class Format:
 
     wide: str
     plain: str = ""
+    beside: str = ""
     wide_exact: bool = False
     plain_exact: bool = False
 
@@ -52,7 +56,9 @@ def _duration() -> str:
 FORMATS = {
     "date": Format(f"^{_DATE}$", wide_exact=True),
     "time": Format(
-        rf"^{_TIME}(\.[0-9]+)?{_ZONE}$", rf"^{_PLAIN_TIME}(\.[0-9]{{1,6}})?{_ZONE}$", False, True
+        rf"^{_TIME}(\.[0-9]+)?{_ZONE}$",
+        rf"^{_PLAIN_TIME}(\.[0-9]{{1,6}})?{_ZONE}$",
+        plain_exact=True,
     ),
     "date-time": Format(
         rf"^{_DATE}[tT]{_TIME}(\.[0-9]+)?{_ZONE}$",
@@ -61,8 +67,9 @@ FORMATS = {
     ),
     "duration": Format(_duration(), wide_exact=True),
     "email": Format(
-        r"^[^@]+@[a-zA-Z0-9.:\-\[\]]+$|^\".*@[a-zA-Z0-9.:\-\[\]]+$",
+        rf"^({_ATOM}(\.{_ATOM})*|{_QUOTED})@({_LABEL}(\.{_LABEL})*|\[[0-9a-zA-Z:.]+\])$",
         rf"^[a-zA-Z0-9_+-]{{1,30}}(\.[a-zA-Z0-9_+-]{{1,30}})?@{_LABEL}(\.{_LABEL}){{1,3}}$",
+        beside=r"^[\s\S]{1,64}@[^@]+$",
     ),
     "idn-email": Format("@", r"^[a-zA-Z0-9_+-]{1,60}@[a-z0-9]{1,60}(\.[a-z0-9]{1,60}){1,3}$"),
     "hostname": Format(r"^[a-zA-Z0-9.-]{1,255}$", rf"^{_LABEL}(\.{_LABEL}){{0,3}}$"),

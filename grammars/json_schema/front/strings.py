@@ -50,7 +50,7 @@ def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[str]:
         plain = alone and shape.plain
         if not (shape.plain_exact if plain else shape.wide_exact):
             grammar.loosen()
-        patterns.append(shape.plain if plain else shape.wide)
+        patterns += [shape.plain] if plain else filter(None, (shape.wide, shape.beside))
     for pattern in patterns:
         language = pattern_language(pattern)
         if language is None:
