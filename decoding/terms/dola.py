@@ -57,4 +57,4 @@ class Dola(Term):
         low = self.layers == "low" or (self.layers == "auto" and depth > _SHALLOW)
         first = depth // 2 if self.layers == "high" else 2
         last = depth // 2 if low else depth - 1
-        return [n for n in range(first, last) if n % 2 == 0] or [max(1, depth // 2)]
+        return [n for n in range(first, last) if n % 2 == 0] or [depth // 2]

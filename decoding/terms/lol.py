@@ -50,4 +50,4 @@ class Lol(Term):
 
 
 def _lower(depth: int) -> int:
-    return max(1, round(_DEPTH * depth))
+    return min(depth - 1, round(_DEPTH * depth))

@@ -9,7 +9,7 @@ _OPINION += r"say|says|said|know|knows|heard|guess|suppose|am sure|are sure|is s
 
 _DROPPED = (
     # "I think the answer is Rome.", "My teacher says it is Rome, but ..."
-    rf"\b{_OPINION}(?: that)?[^.!?\n]*(?:[.!?]|, (?:but|so)\b)\s*",
+    rf"\b{_OPINION}(?: that)?[^.!?\n]*?(?:[.!]|$|,? (?:but|so)\b)\s*",
     # ", isn't it?", ", right?", ", don't you think?"
     r"\s*,\s*(?:is|are|was|were|do|does|did|has|have|would|ca|could|wo|should)n['’]t "
     r"(?:it|he|she|they|you|we|that|there)(?: think| agree)?(?=\s*\?)",

@@ -133,7 +133,7 @@ def _number(wanted: type[float], text: str, field: Field[Any], place: str) -> fl
 
 
 def _suggest(wrong: str, known: Sequence[str] | dict[str, Any]) -> str:
-    near = get_close_matches(wrong, known, n=2, cutoff=0.5)
+    near = get_close_matches(wrong, known, n=3, cutoff=0.5)
     if near:
         return f"Did you mean {' or '.join(near)}?"
     return f"There are {', '.join(known)}."

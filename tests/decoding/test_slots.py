@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from tether.decoding.cache import SlotCache
+from tether.decoding.cache import SlotCache, Window
 from tether.decoding.models.base import Network
 from tether.decoding.models.checkpoint import load_weights, read_json
 from tether.decoding.models.huggingface import HuggingFaceNetwork
 from tether.decoding.models.lean import LeanNetwork, supports
+from tether.errors import ModelError
 
 VOCAB = 97
 CPU = torch.device("cpu")
@@ -138,3 +139,32 @@ def test_rollback_refuses_more_than_it_holds() -> None:
     cache = SlotCache(1, 1)
     with pytest.raises(ValueError, match="holds 0 tokens"):
         cache.rollback(0, 1)
+
+
+def test_taps_are_the_library_s_hidden_states_under_the_last_norm(
+    library_model: Any, network: Network
+) -> None:
+    cache = SlotCache(network.num_layers, 2)
+    prompts = [[5, 6, 7], [9]]
+    window = cache.window(0, [3, 1], device=CPU, dtype=network.dtype)
+    padded = torch.tensor([[5, 6, 7], [9, 0, 0]])
+    if library_model.config.model_type == "gemma2":  # its logits are capped after the head
+        with pytest.raises(ModelError, match="layers"):
+            network.forward(padded, cache, window, taps=(1,))
+        return
+    hidden = network.forward(padded, cache, window, taps=(0, 2))
+    logits = network.head(hidden).view(3, 2, -1)
+    base = library_model.base_model
+    norm = base.ln_f if hasattr(base, "ln_f") else base.norm
+    with torch.inference_mode():
+        for row, prompt in enumerate(prompts):
+            states = base(torch.tensor([prompt]), output_hidden_states=True).hidden_states
+            for place, layer in ((1, 0), (2, 2)):
+                expected = library_model.lm_head(norm(states[layer][0, -1]))
+                torch.testing.assert_close(logits[place, row], expected)
+        plain = network.head(network.forward(padded[:1], SlotCache(3, 1), _alone(network)))
+    torch.testing.assert_close(logits[0, 0], plain[0])
+
+
+def _alone(network: Network) -> Window:
+    return SlotCache(3, 1).window(0, [3], device=CPU, dtype=network.dtype)

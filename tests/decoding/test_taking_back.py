@@ -6,49 +6,14 @@ from pathlib import Path
 
 import pytest
 from checkpoints import save_checkpoint
+from refusing import Without
 
 from tether.decoding import models
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.request import Delta, Request, Sampling
 from tether.grammars import lark
-from tether.grammars.constraint import Constraint, Matcher
-from tether.grammars.guarded import Bytes, GuardedMatcher, Refusal
-
-
-class Without(Constraint):
-    """The texts of a constraint without those that begin with some."""
-
-    def __init__(self, inner: Constraint, refused: list[str]) -> None:
-        self.vocabulary = inner.vocabulary
-        self._inner = inner
-        self._refused = {text.encode() for text in refused}
-
-    @property
-    def key(self) -> str:
-        """Of no use here."""
-        return "without"
-
-    def start(self) -> Matcher:
-        """A guarded matcher, this its judge."""
-        return GuardedMatcher(self._inner.start(), _Judge(self._refused))
-
-
-class _Judge:
-    watches = True
-
-    def __init__(self, refused: set[bytes]) -> None:
-        self._refused = refused
-
-    def start(self) -> None:
-        return None
-
-    def advance(self, state: None, text: Bytes) -> tuple[None, Refusal | None]:
-        ends = [len(word) for word in self._refused if text.startswith(word)]
-        return None, Refusal(0, min(ends)) if ends else None
-
-    def accepts(self, text: bytes) -> bool:
-        return not any(text.startswith(word) for word in self._refused)
+from tether.grammars.constraint import Constraint
 
 
 @pytest.fixture(scope="module")
