@@ -56,8 +56,12 @@ def hashes(state: int, tokens: NDArray[np.int64]) -> NDArray[np.uint32]:
 
 def gumbel_of(bits: NDArray[np.uint32], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
     """The noise that `gumbel` makes of these hashes."""
-    uniform = ((bits.astype(dtype) + 0.5) * 2.0**-32).clip(max=1 - 2.0**-24)
-    noise: NDArray[np.floating[Any]] = -np.log(-np.log1p(-uniform))
+    noise: NDArray[np.floating[Any]] = bits.astype(dtype)
+    noise += 0.5
+    noise *= -(2.0**-32)
+    np.maximum(noise, 2.0**-24 - 1, out=noise)
+    for step in (np.log1p, np.negative, np.log, np.negative):
+        step(noise, out=noise)
     return noise
 
 

@@ -27,8 +27,9 @@ def draw(tokens: Tokens, temperature: float, state: int) -> tuple[int, float]:
             return found
     tokens = tokens.all()
     assert tokens.ids is not None
-    scores, _ = tokens.masses(temperature)
-    return first_two(tokens.ids, scores + gumbel_of(hashes(state, tokens.ids), scores.dtype))
+    scores = (tokens.scores - tokens.best()) / temperature
+    scores += gumbel_of(hashes(state, tokens.ids), scores.dtype)
+    return first_two(tokens.ids, scores)
 
 
 def first_two(ids: Ids | None, scores: Floats) -> tuple[int, float]:

@@ -105,7 +105,14 @@ def _blend(terms: Terms, tokens: Tokens, row: Row) -> Tokens:
 def _gained(terms: Terms, row: Row) -> float:
     """Log of the mass of the whole row after additive evidence, which only few tokens change."""
     p = np.exp(row.logits[terms.added_ids].astype(np.float64) - row.total)
-    return math.log1p(float((p * np.expm1(terms.added)).sum()))
+    gain = float((p * np.expm1(terms.added)).sum())
+    if gain > -0.9:
+        return math.log1p(gain)
+    # What is left is a small difference of large numbers: count the others one by one.
+    log_p = row.logits.astype(np.float64) - row.total
+    log_p[terms.added_ids] += terms.added
+    peak = float(log_p.max())
+    return peak + math.log(float(np.exp(log_p - peak).sum()))
 
 
 def _contrast(terms: Terms, tokens: Tokens, row: Row) -> Tokens:

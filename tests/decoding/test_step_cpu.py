@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from step_inputs import SETTINGS, make_inputs
+from step_inputs import SETTINGS, make_evidence, make_inputs
 from torch import Tensor
 
 from tether.decoding import reference, step
@@ -182,6 +182,22 @@ def test_the_mask_holds_whatever_the_numbers(bad: float, vocab: int) -> None:
         for held in (plan, replace(plan, measured=False, margin=False)):
             tokens = step.choose(held, inputs).token
             assert allowed[torch.arange(ROWS), tokens].all()
+
+
+@pytest.mark.parametrize("against", [-2.0, -40.0, -1e4])
+def test_evidence_against_what_is_certain(against: float) -> None:
+    """The mass that is left is a small difference: it must not be lost to rounding."""
+    logits = torch.zeros(1, 5000, dtype=torch.float64)
+    logits[0, 3] = 40.0
+    evidence = make_evidence(1, added={3: against}, mixed={8: 0.25})
+    plan, inputs = make_inputs(logits, evidence=evidence, temperature=1.0)
+    for position in range(20):
+        inputs = replace(inputs, noise=torch.tensor([position * 7919]))
+        want, got = reference.choose(plan, inputs), step.choose(plan, inputs)
+        assert want.measures is not None
+        assert got.measures is not None
+        assert int(got.token) == int(want.token)
+        close(got.measures.log_q, want.measures.log_q, 1e-9)
 
 
 class TestTokens:
