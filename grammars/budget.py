@@ -26,6 +26,8 @@ _MOST_UNSETTLED = 32
 
 _MORE = 32
 """Tokens that a way to the end may be longer than twice the last one, before it is hard to find."""
+_PATIENCE = 3
+"""After so many returns to one place its way out is taken: what follows there leads nowhere."""
 _NEAR = 8
 """The way out is taken where the slack is less than this part of it: looking for others at every
 token would cost more than they are worth."""
@@ -54,6 +56,7 @@ class BudgetedMatcher(Matcher):
         self._exits: list[_Exit] = []
         self._closing = False
         self._check_at = 0
+        self._back_at, self._num_back = -1, 0
 
     @property
     def num_refusals(self) -> int:
@@ -110,6 +113,7 @@ class BudgetedMatcher(Matcher):
         copy = type(self)(self._inner.fork(), self._shortest)
         copy._most, copy._exits = self._most, list(self._exits)
         copy._closing, copy._check_at = self._closing, self._check_at
+        copy._back_at, copy._num_back = self._back_at, self._num_back
         return copy
 
     def explain(self, token: int) -> str:
@@ -178,6 +182,23 @@ class BudgetedMatcher(Matcher):
 
     def _go_back(self, most: int) -> None:
         """To the last place with a way out that bisection finds; what came next is refused."""
+        place = self._bisect(most)
+        self._inner.rollback(self._inner.count - place - 1)
+        too_far = self._inner.text
+        self._inner.rollback(1)
+        way = self._exits.pop().tokens
+        self._know(way)
+        self._num_back = self._num_back + 1 if self._back_at == place else 1
+        self._back_at = place
+        leads_on = (self._inner.text + self.vocabulary.decode_bytes(way)).startswith(too_far)
+        if leads_on or self._num_back >= _PATIENCE:
+            self._closing = True
+        else:
+            self._inner.refuse(too_far)
+            self._closing = self._closing or self._inner.is_refused
+
+    def _bisect(self, most: int) -> int:
+        """A place with a way out, whose successor has none that is found; notes ways on the go."""
         low, high = self._exits[-1].at, self._inner.count
         while high - low > 1:
             middle = (low + high) // 2
@@ -189,16 +210,7 @@ class BudgetedMatcher(Matcher):
                 self._exits.append(_Exit(low, tuple(tokens)))
             else:
                 high = middle
-        self._inner.rollback(self._inner.count - high)
-        too_far = self._inner.text
-        self._inner.rollback(1)
-        way = self._exits.pop().tokens
-        self._know(way)
-        if (self._inner.text + self.vocabulary.decode_bytes(way)).startswith(too_far):
-            self._closing = True
-        else:
-            self._inner.refuse(too_far)
-            self._closing = self._closing or self._inner.is_refused
+        return low
 
     def _close(self) -> None:
         """Take the last known way out."""
