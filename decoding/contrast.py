@@ -50,8 +50,10 @@ def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tenso
         reading: Of the model, with the lanes of all of them.
         masks: int32 [rows, words] on the CPU; given where a row has terms.
     """
-    hidden, whole = views.own(rows, reading), [_reads_whole(row) for row in rows]
-    logits = step_logits(views.networks["model"], hidden, masks, whole)
+    own = views.own(rows, reading)
+    logits = step_logits(
+        views.networks["model"], own, None if any(map(_reads_whole, rows)) else masks
+    )
     groups = {} if masks is None else _groups(rows, masks)
     if masks is None or not groups:
         return Said(logits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,8 @@ from tether.decoding import head, models, step
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model, Network
 from tether.decoding.models.huggingface import HuggingFaceNetwork
-from tether.decoding.request import Request, Result, Sampling
+from tether.decoding.request import Request, Sampling
+from tether.decoding.terms.parse import parse
 from tether.grammars import choices, regex
 
 SHAPE: dict[str, Any] = {
@@ -41,22 +42,18 @@ class Matrix:
         self.weight = torch.randn(vocab, width, generator=torch.Generator().manual_seed(0))
         self.head_size, self.head_width = vocab, width
         self.device = torch.device(device)
-        self.asked: list[tuple[int, int | None]] = []  # rows, ids
+        self.asked: list[int | None] = []  # tokens; None for all
 
     def head(self, hidden: torch.Tensor, ids: Ids = None) -> torch.Tensor:
-        self.asked.append((len(hidden), None if ids is None else len(ids)))
+        self.asked.append(None if ids is None else len(ids))
         if ids is None:
             return hidden @ self.weight.T
         return head.linear_at(hidden, self.weight, None, ids)
 
 
-def ask(
-    network: Matrix, hidden: torch.Tensor, allowed: torch.Tensor | None, whole: Sequence[int] = ()
-) -> torch.Tensor:
-    """The logits of these rows; those named in `whole` need all of them."""
+def ask(network: Matrix, hidden: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
     masks = None if allowed is None else pack(allowed)
-    flags = [row in whole for row in range(len(hidden))]
-    return head.step_logits(cast(Network, network), hidden, masks, flags)
+    return head.step_logits(cast(Network, network), hidden, masks)
 
 
 @pytest.fixture
@@ -157,44 +154,32 @@ class TestRule:
     """Which rows are computed alone; a mask allows its first `n` tokens."""
 
     @pytest.mark.parametrize(
-        ("allowed", "whole", "asked"),
-        [
-            ([5, 9], [], [(2, 9)]),
-            ([128, 1], [], [(2, 128)]),  # a quarter of 512
-            ([129, 129], [], [(2, None)]),
-            ([5, 400, 9], [], [(2, 9), (1, None)]),
-            ([5, 9], [0], [(1, 9), (1, None)]),
-            ([5, 9], [0, 1], [(2, None)]),
-            ([512], [], [(1, None)]),
-        ],
+        ("allowed", "asked"),
+        [([5, 9], 9), ([64, 1], 64), ([65, 65], None), ([5, 400, 9], None), ([512], None)],
     )
     @pytest.mark.usefixtures("paying")
-    def test_by_counts(
-        self, allowed: list[int], whole: list[int], asked: list[tuple[int, int | None]]
-    ) -> None:
+    def test_by_counts(self, allowed: list[int], asked: int | None) -> None:
         network, hidden = Matrix(), torch.randn(len(allowed), 16)
         mask = torch.arange(512)[None] < torch.tensor(allowed)[:, None]
-        logits = ask(network, hidden, mask, whole)
-        assert network.asked == asked
+        logits = ask(network, hidden, mask)
+        assert network.asked == [asked]
         computed = torch.isfinite(logits)
         assert bool((computed | ~mask).all())
-        assert all(bool(computed[row].all()) for row in whole)
-        full = hidden @ network.weight.T
-        torch.testing.assert_close(logits[computed], full[computed])
+        torch.testing.assert_close(logits[computed], (hidden @ network.weight.T)[computed])
 
     @pytest.mark.usefixtures("paying")
     def test_too_many_tokens_together_are_the_whole_head(self) -> None:
         network, mask = Matrix(), torch.zeros(5, 512, dtype=torch.bool)
         for row in range(5):
-            mask[row, row * 100 : row * 100 + 60] = True
+            mask[row, row * 100 : row * 100 + 20] = True
         ask(network, torch.randn(5, 16), mask)
-        assert network.asked == [(5, None)]
+        assert network.asked == [None]
 
     @pytest.mark.usefixtures("paying")
     def test_without_masks(self) -> None:
         network = Matrix()
         ask(network, torch.randn(2, 16), None)
-        assert network.asked == [(2, None)]
+        assert network.asked == [None]
 
     @pytest.mark.usefixtures("paying")
     def test_bits_past_the_vocabulary_mean_nothing(self) -> None:
@@ -205,18 +190,18 @@ class TestRule:
 
     def test_a_small_head_is_not_worth_it(self) -> None:
         mask = torch.arange(512)[None] < 4
-        small, large = Matrix(), Matrix(width=4096)
+        small, large = Matrix(width=4000), Matrix(width=5000)
         for network in (small, large):
             hidden = torch.randn(1, network.head_width)
             ask(network, hidden, mask)
-        assert (small.asked, large.asked) == ([(1, None)], [(1, 4)])
+        assert (small.asked, large.asked) == ([None], [4])
 
     def test_a_head_without_width_never_pays(self) -> None:
-        network = Matrix(width=4096)
+        network = Matrix(width=5000)
         network.head_width = 0
         mask = torch.arange(512)[None] < 4
-        ask(network, torch.randn(1, 4096), mask)
-        assert network.asked == [(1, None)]
+        ask(network, torch.randn(1, 5000), mask)
+        assert network.asked == [None]
 
 
 @pytest.mark.usefixtures("paying")
@@ -230,11 +215,10 @@ def test_step_chooses_the_same(vocab: int) -> None:
         network.weight = network.weight.double()
         allowed = torch.rand(6, vocab, generator=generator) < 0.01
         allowed[:, 7] = True
-        allowed[5] = True
         full = network.head(hidden)
         network.asked.clear()
         some = ask(network, hidden, allowed)
-        assert [rows for rows, _ in network.asked] == [5, 1]
+        assert network.asked == [int(allowed.any(dim=0).sum())]
         want, got = (
             step.choose(*make_inputs(logits, allowed, position=number, **settings))  # type: ignore[arg-type]
             for logits in (full, some)
@@ -253,51 +237,77 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def rows(model: Model) -> list[Request]:
-    """Narrow and wide masks and none, greedy and sampled, with a bias and with a penalty."""
-    vocabulary = model.vocabulary
+    """Narrow and wide masks and none; greedy and sampled; with biases, penalties and terms."""
+    encode = model.vocabulary.encode
     constraints = [
-        regex(r"-?[0-9]{1,6}(\.[0-9]{1,4})?", vocabulary),
-        choices(["true", "false", "the other", "the one"], vocabulary),
-        regex(r'\{"identifier":"[^"\\]{2,12}","ok":(true|false)\}', vocabulary),
+        regex(r"-?[0-9]{4,6}", model.vocabulary),
+        choices(["true", "false", "the other", "the one"], model.vocabulary),
+        regex(r'\{"identifier":"[^"\\]{2,12}","ok":(true|false)\}', model.vocabulary),
         None,
     ]
     return [
         Request(
             f"r{index}",
-            tuple(vocabulary.encode("abcdefgh"[: 1 + index % 8])),
-            constraints[index % 4],
+            tuple(encode("abcdefgh"[: 1 + index % 8])),
+            constraints[index // 5],  # rows of one kind side by side
             Sampling(
                 temperature=(0.0, 1.0, 1.5)[index % 3],
                 top_p=(1.0, 0.9)[index % 2],
                 typical_p=0.9 if index % 7 == 1 else 1.0,
                 seed=index,
-                repetition_penalty=1.3 if index % 5 == 0 else 1.0,
-                logit_bias={int(vocabulary.encode("1")[0]): 1.0} if index % 3 == 0 else {},
+                repetition_penalty=1.3 if index % 9 == 8 else 1.0,
+                logit_bias={encode("1")[0]: 1.0} if index % 3 == 0 else {},
             ),
+            terms=(parse("dola:0.5"),) if index % 8 == 5 else (),
             max_tokens=16,
         )
-        for index in range(16)
+        for index in range(20)
     ]
 
 
 def test_rows_say_the_same(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: set[tuple[bool, bool]] = set()  # many rows at once, some tokens only
+    asked: set[tuple[bool, bool]] = set()  # several rows, some tokens only
     whole = type(model.network).head
 
     def spy(network: Any, hidden: torch.Tensor, ids: Ids = None) -> torch.Tensor:
         asked.add((len(hidden) > 1, ids is not None))
         return whole(network, hidden, ids)
 
-    def said(slots: int, worth: float) -> dict[str, Result]:
+    def said(slots: int, worth: float) -> dict[str, tuple[int, ...]]:
         monkeypatch.setattr(head, "_WORTH", worth)
-        return {result.key: result for result in Loop(model, slots=slots).run(rows(model))}
+        return {row.key: row.tokens for row in Loop(model, slots=slots).run(rows(model))}
 
     monkeypatch.setattr(type(model.network), "head", spy)
     want = said(1, np.inf)
     assert not any(some for _, some in asked)
-    for slots in (1, 5, 16):
-        got = said(slots, 1)
-        assert {key: row.tokens for key, row in got.items()} == {
-            key: row.tokens for key, row in want.items()
-        }
+    for slots in (1, 4):
+        assert said(slots, 1) == want
     assert asked == {(many, some) for many in (False, True) for some in (False, True)}
+
+
+@pytest.mark.parametrize("reason", ["penalty", "terms"])
+def test_who_reads_log_probabilities_gets_all_of_them(
+    model: Model, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "_WORTH", 1)
+    asked: list[Ids] = []
+    whole = type(model.network).head
+
+    def spy(network: Any, hidden: torch.Tensor, ids: Ids = None) -> torch.Tensor:
+        asked.append(ids)
+        return whole(network, hidden, ids)
+
+    monkeypatch.setattr(type(model.network), "head", spy)
+    constraint = choices(["yes", "no", "maybe"], model.vocabulary)
+    plain = Request("plain", (5, 6, 7), constraint)
+    penalty = Sampling(repetition_penalty=1.2)
+    reader = (
+        replace(plain, sampling=penalty)
+        if reason == "penalty"
+        else replace(plain, terms=(parse("dola"),))
+    )
+    for request, some in ((plain, True), (reader, False)):
+        asked.clear()
+        list(Loop(model, slots=1).run([request]))
+        assert asked
+        assert all((ids is not None) == some for ids in asked)
