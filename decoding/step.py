@@ -17,9 +17,11 @@ Route = Literal["together", "rows", "kernels", "reference"]
 
 def route_for_testing(plan: Plan, inputs: Inputs) -> Route:
     """Which route `choose` takes: on a CPU, short greedy rows together, others row by row."""
-    if inputs.logits.is_cpu:
-        return "together" if is_small(plan, inputs) else "rows"
-    return "kernels" if kernels.available(inputs.logits) else "reference"
+    if kernels.available(inputs.logits):
+        return "kernels"
+    if not inputs.logits.is_cpu:
+        return "reference"
+    return "together" if is_small(plan, inputs) else "rows"
 
 
 def choose(plan: Plan, inputs: Inputs) -> Choice:
@@ -32,8 +34,8 @@ def choose(plan: Plan, inputs: Inputs) -> Choice:
     Returns:
         The choice, on the device of the logits; equal to `reference.choose` within rounding.
     """
-    if inputs.logits.is_cpu:
-        return choose_on_cpu(plan, inputs)
     if kernels.available(inputs.logits):
         return kernels.choose(plan, inputs)
+    if inputs.logits.is_cpu:
+        return choose_on_cpu(plan, inputs)
     return reference.choose(plan, inputs)

@@ -15,7 +15,7 @@ from tether.decoding.plan import Choice, Inputs, Plan
 
 def available(logits: torch.Tensor) -> bool:
     """Whether the kernels take these logits: on CUDA, not in float64, and with Triton at hand."""
-    return logits.device.type == "cuda" and logits.dtype != torch.float64 and _has_triton()
+    return logits.is_cuda and logits.dtype != torch.float64 and _has_triton()
 
 
 @cache
