@@ -23,7 +23,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("compile", "bound", "allow_remote", "raw_prompt", "think", "pretty"), bool),
     **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered"), bool),
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots"), int),
-    **dict.fromkeys(("temperature", "top_p", "min_p", "repetition_penalty"), float),
+    **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
     "dtype": Literal["auto", "float32", "bfloat16", "float16", "float64"],
     "order": Literal["declared", "any"],
     "whitespace": Literal["compact", "flexible"],

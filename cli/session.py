@@ -196,6 +196,7 @@ def sampling(settings: Settings, num_tokens: int) -> Sampling:
         top_k=settings.top_k,
         top_p=settings.top_p,
         min_p=settings.min_p,
+        typical_p=settings.typical_p,
         repetition_penalty=settings.repetition_penalty,
         logit_bias=settings.logit_bias,
         order=settings.sampling_order,

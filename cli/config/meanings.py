@@ -35,6 +35,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "top_k": "Keep the k best tokens; 0 keeps all.",
         "top_p": "Keep the best tokens that together reach this probability.",
         "min_p": "Keep tokens of at least this share of the best probability.",
+        "typical_p": "Keep the tokens nearest to the typical surprise, up to this probability.",
         "repetition_penalty": "Weakens tokens that were seen before; 1 is off.",
         "logit_bias": "Added to the scores of token ids.",
         "sampling_order": "`hf` truncates after the temperature, `llamacpp` before it.",

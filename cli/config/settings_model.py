@@ -79,6 +79,7 @@ class Settings(BaseModel):
     top_k: Annotated[int, Field(ge=0)] = _setting("top_k", 0)
     top_p: Annotated[Finite, Field(gt=0, le=1)] = _setting("top_p", 1.0)
     min_p: Annotated[Finite, Field(ge=0, le=1)] = _setting("min_p", 0.0)
+    typical_p: Annotated[Finite, Field(gt=0, le=1)] = _setting("typical_p", 1.0)
     repetition_penalty: Annotated[Finite, Field(gt=0)] = _setting("repetition_penalty", 1.0)
     logit_bias: Annotated[dict[TokenId, Finite], BeforeValidator(_token_ids)] = _setting(
         "logit_bias", {}
@@ -117,6 +118,6 @@ CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
 ROW_KEYS = (
     "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "formats", "stop",
     "system", "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p",
-    "min_p", "repetition_penalty", "logit_bias", "sampling_order", "seed", "contrast",
+    "min_p", "typical_p", "repetition_penalty", "logit_bias", "sampling_order", "seed", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""

@@ -223,6 +223,7 @@ def test_template_and_variables(tether: Tether, fake: FakeEngine, home: Path) ->
 def test_sampling_flags_reach_the_request(tether: Tether, fake: FakeEngine) -> None:
     tether(
         "text", "x", "--temperature", "0.5", "--top-k", "3", "--top-p", "0.9", "--min-p", "0.1",
+        "--typical-p", "0.8",
         "--repetition-penalty", "1.2", "--logit-bias", "17=-2.5", "--logit-bias", "3=1",
         "--seed", "9", "--max-tokens", "4", "--stop", "a", "--stop", "b", "--key", "row-7",
     )  # fmt: skip
@@ -230,6 +231,7 @@ def test_sampling_flags_reach_the_request(tether: Tether, fake: FakeEngine) -> N
     sampling = request.sampling
     assert (sampling.temperature, sampling.top_k, sampling.top_p) == (0.5, 3, 0.9)
     assert (sampling.min_p, sampling.repetition_penalty, sampling.seed) == (0.1, 1.2, 9)
+    assert sampling.typical_p == 0.8
     assert dict(sampling.logit_bias) == {17: -2.5, 3: 1.0}
     assert (request.max_tokens, request.stop, request.key) == (4, ("a", "b"), "row-7")
 
