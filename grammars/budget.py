@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
-import numpy as np
-
 from tether.errors import DeadEnd, LimitReached
-from tether.grammars.constraint import Mask, Matcher
+from tether.grammars.constraint import Mask, Matcher, set_bit
 from tether.grammars.guarded import GuardedMatcher
 
 Shortest = Callable[[GuardedMatcher, int], list[int] | None]
@@ -70,7 +68,7 @@ class BudgetedMatcher(Matcher):
             self._inner.fill_mask(out)
             return
         out[:] = 0
-        out.view(np.uint32)[rest[0] >> 5] = np.uint32(1 << (rest[0] & 31))
+        set_bit(out, rest[0])
 
     def advance(self, token: int) -> None:
         """Advance the inner matcher."""

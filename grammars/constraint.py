@@ -19,6 +19,27 @@ Mask = npt.NDArray[np.int32]
 """Packed bits, int32 [ceil(vocab/32)]: bit t % 32 of word t // 32 is token t."""
 
 
+def set_bit(mask: Mask, token: int) -> None:
+    """Allow a token."""
+    mask.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
+
+
+def clear_bit(mask: Mask, token: int) -> None:
+    """Refuse a token."""
+    mask.view(np.uint32)[token >> 5] &= ~np.uint32(1 << (token & 31))
+
+
+def among(mask: Mask, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Those of `tokens` that the mask holds, in their order."""
+    is_held: npt.NDArray[np.bool_] = (mask[tokens >> 5] >> (tokens & 31)) & 1 == 1
+    return tokens[is_held]
+
+
+def allowed_ids(mask: Mask) -> npt.NDArray[np.int64]:
+    """The tokens that the mask holds, ascending."""
+    return np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+
+
 class Matcher(ABC):
     """The state of one row under a constraint.
 

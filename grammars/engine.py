@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from tether.errors import DeadEnd, GrammarError, InternalError, UsageError
-from tether.grammars.constraint import Constraint, Mask, Matcher
+from tether.grammars.constraint import Constraint, Mask, Matcher, among, set_bit
 from tether.grammars.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class EngineMatcher(Matcher):
             self._address, self._out = _address(out, self.vocabulary.num_words), out
         if self._num_ends:
             out[:] = 0
-            _set_bit(out, self.vocabulary.eos_id)
+            set_bit(out, self.vocabulary.eos_id)
             return
         self._engine.unsafe_compute_mask_ptr(self._address, out.nbytes)
         if self._engine.is_error():
@@ -149,7 +149,7 @@ class EngineMatcher(Matcher):
             self.fill_mask(mask)
             if kept:
                 self._engine.rollback(kept)
-            if (mask[rivals >> 5] >> (rivals & 31) & 1).any():
+            if among(mask, rivals).size:
                 return kept
         return len(tokens)
 
@@ -294,10 +294,6 @@ def _address(out: Mask, words: int) -> int:
     if out.dtype != np.int32 or out.shape != (words,) or not out.flags.c_contiguous:
         raise InternalError(f"A mask must be contiguous int32 [{words}].")
     return out.ctypes.data
-
-
-def _set_bit(out: Mask, token: int) -> None:
-    out.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
 
 
 def _whole_characters(data: bytes) -> str:

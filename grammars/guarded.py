@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from tether.errors import DeadEnd, InternalError
-from tether.grammars.constraint import Mask, Matcher
+from tether.grammars.constraint import Mask, Matcher, clear_bit
 from tether.grammars.nogoods import NoGoods
 
 _PATIENCE = 3
@@ -106,8 +106,7 @@ class GuardedMatcher(Matcher):
         self._inner.fill_mask(out)
         is_end_refused = self.is_end_refused
         if is_end_refused:
-            end = self.vocabulary.eos_id
-            out.view(np.uint32)[end >> 5] &= ~np.uint32(1 << (end & 31))
+            clear_bit(out, self.vocabulary.eos_id)
         if self._nogoods:
             self._nogoods.clear(out, self.text, self.vocabulary.speller)
         if (is_end_refused or self._nogoods) and not out.any():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tether.grammars.constraint import Constraint, Mask, Matcher
+from tether.grammars.constraint import Constraint, Matcher, allowed_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,8 @@ def allowed_tokens(matcher: Matcher) -> Sequence[int]:
     mask = np.empty(matcher.vocabulary.num_words, dtype=np.int32)
     mask.fill(0x55555555)  # fill_mask must overwrite, not merge
     matcher.fill_mask(mask)
-    tokens: Sequence[int] = np.flatnonzero(unpack(mask)).tolist()
+    tokens: Sequence[int] = allowed_ids(mask).tolist()
     return tokens
-
-
-def unpack(mask: Mask) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """Bits of a mask, uint8 [32 * words]."""
-    return np.unpackbits(mask.view(np.uint8), bitorder="little")
 
 
 def walk(constraint: Constraint, seed: int, steps: int) -> Iterator[Matcher]:

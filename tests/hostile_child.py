@@ -11,7 +11,7 @@ import numpy as np
 
 from tether.errors import DeadEnd, SchemaError
 from tether.grammars import Vocabulary, json_schema
-from tether.grammars.constraint import Constraint
+from tether.grammars.constraint import Constraint, allowed_ids
 from tether.grammars.dead import DeadConstraint
 
 STEPS = 64
@@ -48,8 +48,7 @@ def _walk(constraint: Constraint) -> None:
     matcher.fill_mask(mask)
     try:
         for _ in range(STEPS):
-            bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
-            matcher.advance(choose.choice(np.flatnonzero(bits).tolist()))
+            matcher.advance(choose.choice(allowed_ids(mask).tolist()))
             matcher.retreat()
             if matcher.ended:
                 return

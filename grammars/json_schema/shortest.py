@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tether.errors import DeadEnd
+from tether.grammars.constraint import allowed_ids, among
 from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.scanner import State, scan
 from tether.grammars.json_schema.walk import subschemas
@@ -162,10 +163,10 @@ class Shortest:
         mask = np.empty(self._vocabulary.num_words, dtype=np.int32)
         matcher.fill_mask(mask)
         for ids in kinds:
-            allowed = ids[(mask[ids >> 5] >> (ids & 31)) & 1 == 1]
+            allowed = among(mask, ids)
             if allowed.size:
                 return int(rng.choice(allowed))
-        return int(np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))[0])
+        return int(allowed_ids(mask)[0])
 
 
 def _can_say(matcher: GuardedMatcher, tokens: Sequence[int]) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from tether.errors import DeadEnd, InternalError, LimitReached
 from tether.grammars.budget import BudgetedMatcher
+from tether.grammars.constraint import allowed_ids
 from tether.grammars.guarded import Bytes, GuardedMatcher, Refusal
 from tether.grammars.languages import regex
 from tether.grammars.laws import allowed_tokens
@@ -191,8 +192,7 @@ def _choices(matcher: BudgetedMatcher, rng: random.Random, tokens: list[int]) ->
             yield forced[0]
             continue
         matcher.fill_mask(mask)
-        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
-        token = int(rng.choice(np.flatnonzero(bits)))
+        token = int(rng.choice(allowed_ids(mask)))
         if token == matcher.vocabulary.eos_id:
             return
         yield token

@@ -16,7 +16,7 @@ import pytest
 
 from tether.errors import GenerationError, LimitReached, SchemaError
 from tether.grammars import Vocabulary, json_schema
-from tether.grammars.constraint import Constraint, Mask
+from tether.grammars.constraint import Constraint, Mask, allowed_ids
 from tether.grammars.json_schema.bounds import UNBOUNDED, Bounds
 
 BUDGET = 512
@@ -52,9 +52,7 @@ def _structural(vocabulary: Vocabulary, seed: int) -> Choose:
 
 
 def _allowed(mask: Mask) -> list[int]:
-    tokens: list[int] = np.flatnonzero(
-        np.unpackbits(mask.view(np.uint8), bitorder="little")
-    ).tolist()
+    tokens: list[int] = allowed_ids(mask).tolist()
     return tokens
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tether.grammars.constraint import allowed_ids
 from tether.grammars.json_schema import Bounds, json_schema
 from tether.grammars.json_schema.token_limits import TokenLimits
 from tether.grammars.vocabulary import Vocabulary
@@ -28,8 +29,7 @@ def _text(vocab: Vocabulary, schema: Any, seed: int) -> tuple[bytes, int]:
         run = matcher.forced()
         if not run:
             matcher.fill_mask(mask)
-            bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
-            run = [int(rng.choice(np.flatnonzero(bits)))]
+            run = [int(rng.choice(allowed_ids(mask)))]
         if run == [vocab.eos_id]:
             break
         for token in run:

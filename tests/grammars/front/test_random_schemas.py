@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tether.errors import SchemaError
+from tether.grammars.constraint import allowed_ids
 from tether.grammars.engine import EngineConstraint
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front import Front, front
@@ -201,7 +202,7 @@ def walk(rng: random.Random, mask: Front, vocab: Vocabulary, schema: Any) -> str
         if matcher.can_end and (matcher.ended or rng.random() < 0.5):
             return vocab.decode(tokens)
         matcher.fill_mask(bits)
-        allowed = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
+        allowed = allowed_ids(bits)
         allowed = allowed[allowed != vocab.eos_id]
         assert allowed.size, (schema, vocab.decode(tokens))
         short = [t for t in closing if t in allowed]
