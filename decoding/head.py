@@ -26,8 +26,9 @@ from tether.decoding.cpu.tokens import Ids, listed
 if TYPE_CHECKING:
     from tether.decoding.models.base import Network
 
-_SHARE = 8  # gathering a row of the head, then multiplying it: up to four times the product alone
-_WORTH = 1 << 21  # multiplications saved that pay for looking at the masks and for gathering
+_SHARE = 8  # gathering a row of the head and multiplying it: two to four times the product alone
+_WORTH = {"cpu": 1 << 21}  # weights left out that pay for looking at masks and for gathering
+_WORTH_ELSEWHERE = 1 << 27  # what a GPU reads while it starts the five kernels more
 _PART = 1024  # rows gathered at once on a CPU, so that they are still in its cache when multiplied
 
 
@@ -65,11 +66,12 @@ def linear_at(hidden: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor) 
 
 def _few(network: Network, masks: Tensor) -> Ids | None:
     """The tokens that some row allows, rising; None where the whole head is as cheap."""
-    size, cost = network.head_size, len(masks) * network.head_width
-    if size * cost < _WORTH:
+    size, width = network.head_size, network.head_width
+    worth = _WORTH.get(network.device.type, _WORTH_ELSEWHERE)
+    if size * width < worth:
         return None
     words = np.bitwise_or.reduce(masks.numpy().view(np.uint32), axis=0)
     count = int(np.bitwise_count(words).sum())
-    if count * _SHARE > size or (size - count) * cost < _WORTH:
+    if count * _SHARE > size or (size - count) * width < worth:
         return None
     return listed(words, size)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pytest
 import torch
 import transformers
@@ -59,7 +58,7 @@ def ask(network: Matrix, hidden: torch.Tensor, allowed: torch.Tensor | None) -> 
 @pytest.fixture
 def paying(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rule as it is for a large head, on a small one."""
-    monkeypatch.setattr(head, "_WORTH", 1)
+    monkeypatch.setitem(head._WORTH, "cpu", 1)
 
 
 def library(kind: str, **settings: Any) -> Any:
@@ -151,7 +150,7 @@ class TestHeads:
 
 
 class TestRule:
-    """Which rows are computed alone; a mask allows its first `n` tokens."""
+    """When the allowed tokens alone are computed."""
 
     @pytest.mark.parametrize(
         ("allowed", "asked"),
@@ -188,19 +187,23 @@ class TestRule:
         logits = ask(network, torch.randn(1, 16), mask)
         assert torch.isfinite(logits).nonzero().tolist() == [[0, 3], [0, 499]]
 
-    def test_a_small_head_is_not_worth_it(self) -> None:
-        mask = torch.arange(512)[None] < 4
-        small, large = Matrix(width=4000), Matrix(width=5000)
-        for network in (small, large):
-            hidden = torch.randn(1, network.head_width)
-            ask(network, hidden, mask)
-        assert (small.asked, large.asked) == ([None], [4])
+    @pytest.mark.parametrize(
+        ("width", "device", "asked"),
+        [(4000, "cpu", None), (5000, "cpu", 4), (5000, "cuda", None), (300_000, "cuda", 4)],
+    )
+    def test_a_small_head_is_not_worth_it(self, width: int, device: str, asked: int | None) -> None:
+        """About two million weights on a CPU; a GPU reads far more while kernels start."""
+        network = Matrix(width=8, device=device)
+        network.head_width = width  # the rule asks for no more
+        ask(network, torch.randn(1, 8), torch.arange(512)[None] < 4)
+        assert network.asked == [asked]
 
+    @pytest.mark.usefixtures("paying")
     def test_a_head_without_width_never_pays(self) -> None:
-        network = Matrix(width=5000)
+        network = Matrix()
         network.head_width = 0
         mask = torch.arange(512)[None] < 4
-        ask(network, torch.randn(1, 5000), mask)
+        ask(network, torch.randn(1, 16), mask)
         assert network.asked == [None]
 
 
@@ -273,12 +276,12 @@ def test_rows_say_the_same(model: Model, monkeypatch: pytest.MonkeyPatch) -> Non
         asked.add((len(hidden) > 1, ids is not None))
         return whole(network, hidden, ids)
 
-    def said(slots: int, worth: float) -> dict[str, tuple[int, ...]]:
-        monkeypatch.setattr(head, "_WORTH", worth)
+    def said(slots: int, worth: int) -> dict[str, tuple[int, ...]]:
+        monkeypatch.setitem(head._WORTH, "cpu", worth)
         return {row.key: row.tokens for row in Loop(model, slots=slots).run(rows(model))}
 
     monkeypatch.setattr(type(model.network), "head", spy)
-    want = said(1, np.inf)
+    want = said(1, 1 << 60)
     assert not any(some for _, some in asked)
     for slots in (1, 4):
         assert said(slots, 1) == want
@@ -289,7 +292,7 @@ def test_rows_say_the_same(model: Model, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_who_reads_log_probabilities_gets_all_of_them(
     model: Model, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head, "_WORTH", 1)
+    monkeypatch.setitem(head._WORTH, "cpu", 1)
     asked: list[Ids] = []
     whole = type(model.network).head
 
