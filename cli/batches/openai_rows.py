@@ -29,6 +29,7 @@ SETTINGS = {
     "top_p": "top_p",
     "top_k": "top_k",
     "min_p": "min_p",
+    "typical_p": "typical_p",
     "repetition_penalty": "repetition_penalty",
     "seed": "seed",
     "logit_bias": "logit_bias",
