@@ -16,6 +16,8 @@ from tether.cli.config.settings_model import ROW_KEYS, Settings, field_name
 from tether.cli.config.toml_schema import toml_schema
 from tether.cli.describe import EXIT_CODES, Command, commands, errors, root_help
 from tether.cli.output_model import output_schema
+from tether.decoding.terms import parse
+from tether.decoding.terms.term import roles
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by docs/generate.py from the program; edit that instead. -->\n\n"
@@ -26,6 +28,7 @@ def pages() -> dict[str, str]:
     return {
         "commands.md": NOTE + "\n".join(_commands()),
         "settings.md": NOTE + "\n".join(_settings()),
+        "contrast.md": NOTE + "\n".join(_contrast()),
         "exit-codes.md": NOTE + "\n".join(_exit_codes()),
         "errors.md": NOTE + "\n".join(_errors()),
         "output.schema.json": _json(output_schema()),
@@ -79,6 +82,29 @@ def _settings() -> Iterator[str]:
             shown = "" if default is None else f"`{json.dumps(default)}`"
             row = "yes" if key in ROW_KEYS else ""
             yield f"| `{key}` | `{flag(key)}` | {shown} | {row} | {meaning} |"
+        yield ""
+
+
+def _contrast() -> Iterator[str]:
+    yield "# Methods of contrast\n"
+    yield (
+        "`--contrast NAME[:WEIGHT][,KEY=VALUE...]`, as often as you like; in `tether.toml` "
+        '`contrast = ["cad:0.5", "dola"]`, in `TETHER_CONTRAST` separated by blanks. '
+        "[What they do](../explanation/contrast.md).\n"
+    )
+    for name, method in parse.METHODS.items():
+        first, _, more = (method.__doc__ or "").partition("\n")
+        yield f"## `{name}`\n"
+        yield f"{first} {' '.join(more.split())}".strip() + "\n"
+        needed = sorted(roles(method()) - {"model"})
+        if needed:
+            yield f"Needs {' and '.join(f'`--{role}`' for role in needed)} by default.\n"
+        yield "| option | default | meaning |"
+        yield "|---|---|---|"
+        for option in parse.options(method):
+            flag_word = "yes" if option.default else "no"
+            shown = flag_word if isinstance(option.default, bool) else option.default
+            yield f"| `{option.name}` | `{shown}` | {option.metadata['meaning']} |"
         yield ""
 
 
