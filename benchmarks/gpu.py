@@ -1,63 +1,116 @@
-"""The loop and the step on CUDA in bf16, and a decode step against the memory's bandwidth.
+"""The step's kernels, the step and the loop on CUDA in bf16, against the memory's bandwidth.
 
-One token of a batch must read every weight once, and every key and value held so far. That many
-bytes, over the copy bandwidth measured in the same run, is the time no step can beat;
-`share_of_bound` is bound / measured step. Two random Llamas: 130M weights (launches dominate) and
-1.2B (weights dominate). Their tokens are bare numbers, so no tokenizer is needed.
+`tests` runs the kernels' tests on the device first; `kernels` measures them beside the time that
+their bytes take (kernels.py). `loop`: one token of a batch must read every weight once, and every
+key and value held so far. That many bytes, over the copy bandwidth measured in the same run, is
+the time no step can beat; `share_of_bound` is bound / measured step. Two random Llamas: 130M
+weights (launches dominate) and 1.2B (weights dominate). Their tokens are bare numbers, so no
+tokenizer is needed.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import loop
-import step
-import subjects
-import tekken
+import kernels
 import torch
+from facts import ROOT
 from rows import Rows, parser, say
-from subjects import Subject
 from timing import Figures, alternate, spread, spreads
 
-_LARGE = {
-    "vocab_size": tekken.SIZE,
-    "hidden_size": 2048,
-    "intermediate_size": 8192,
-    "num_hidden_layers": 16,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "max_position_embeddings": 4096,
-    "tie_word_embeddings": True,
-    "eos_token_id": 2,
-}
+if TYPE_CHECKING:
+    from subjects import Subject
+
+PARTS = ("tests", "kernels", "step", "loop")
 
 
 def main() -> None:
     """Measure, or say why not."""
     shared = parser(__doc__)
-    shared.add_argument("--device", default="cuda", help="cpu tries the script out, in float32")
+    shared.add_argument("--device", default="cuda", help="cpu tries step and loop out, in float32")
+    shared.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="all by default")
     given = shared.parse_args()
-    if given.device != "cpu" and not torch.cuda.is_available():
+    on_cpu = given.device == "cpu"
+    if not on_cpu and not torch.cuda.is_available():
         say("gpu: there is no CUDA device here; nothing was measured.")
         return
     results = Rows("gpu", quick=given.quick)
-    dtype = "float32" if given.device == "cpu" else "bfloat16"
-    name = "cpu" if given.device == "cpu" else torch.cuda.get_device_name(given.device)
+    name = "cpu" if on_cpu else torch.cuda.get_device_name(given.device)
     copied = copy_bandwidth(given.device, quick=given.quick)
     results.add({"copy": name}, {"gb_per_s": spread(copied)}, device=name)
-    step.measure(results, quick=given.quick, device=given.device)
-    makers = [partial(subjects.random_130m, device=given.device, dtype=dtype, text=False)]
-    if not given.quick:
-        large = partial(subjects.random_llama, "random-1.2b", _LARGE, device=given.device)
-        makers.append(partial(large, tekken.numbers(), None, dtype=dtype))
-    for subject in subjects.at_hand(makers):
-        tokens = 8 if given.quick else 256
-        loop.measure(results, subject, quick=given.quick, num_tokens=tokens, device=given.device)
-        for batch in loop.BATCHES:
-            against_bound(results, subject, batch, tokens, max(copied), name)
+    if on_cpu:
+        say("gpu: kernels and their tests are left out, as they need a CUDA device.")
+    elif "tests" in given.parts:
+        results.add({"tests": "kernels"}, run_tests(), device=name)
+    if "kernels" in given.parts and not on_cpu:
+        kernels.measure(results, max(copied), quick=given.quick, device=given.device, name=name)
+    measure_the_rest(results, given.parts, max(copied), given.device, name, quick=given.quick)
+
+
+def run_tests() -> dict[str, dict[str, float]]:
+    """How many of the kernels' tests pass on the device, and how many do not."""
+    tests = ROOT / "tests" / "decoding" / "test_kernels.py"
+    environment = {**os.environ, "TETHER_TEST_ALL": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", str(tests)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    say(done.stdout[-3000:])
+    last = done.stdout.strip().splitlines()[-1:] or [""]
+    words = last[0].replace(",", "").split()
+    counts = dict(zip(words[1::2], words[::2], strict=False))
+    return {name: spread([float(counts.get(name, 0))]) for name in ("passed", "failed", "skipped")}
+
+
+def measure_the_rest(
+    results: Rows, parts: tuple[str, ...], gb_per_s: float, device: str, name: str, *, quick: bool
+) -> None:
+    """The step beside transformers' chain, and the loop."""
+    if "step" in parts:
+        import step
+
+        step.measure(results, quick=quick, device=device)
+    if "loop" in parts:
+        import loop
+        import subjects
+
+        for subject in subjects.at_hand(models(device, quick=quick)):
+            tokens = 8 if quick else 256
+            loop.measure(results, subject, quick=quick, num_tokens=tokens, device=device)
+            for batch in loop.BATCHES:
+                against_bound(results, subject, batch, tokens, gb_per_s, name)
+
+
+def models(device: str, *, quick: bool) -> list[Callable[[], Subject]]:
+    """What makes the two Llamas; the small one alone where it is quick."""
+    import subjects
+    import tekken
+
+    large = {
+        "vocab_size": tekken.SIZE,
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": True,
+        "eos_token_id": 2,
+    }
+    dtype = "float32" if device == "cpu" else "bfloat16"
+    makers: list[Callable[[], Subject]] = [
+        partial(subjects.random_130m, device=device, dtype=dtype, text=False)
+    ]
+    if not quick:
+        make = partial(subjects.random_llama, "random-1.2b", large, device=device)
+        makers.append(partial(make, tekken.numbers(), None, dtype=dtype))
+    return makers
 
 
 def copy_bandwidth(device: str, *, quick: bool) -> list[float]:
@@ -67,18 +120,26 @@ def copy_bandwidth(device: str, *, quick: bool) -> list[float]:
     target = torch.empty_like(source)
     found = []
     for _ in range(2 if quick else 10):
-        loop.wait(device)
+        wait(device)
         began = time.perf_counter()
         target.copy_(source)
-        loop.wait(device)
+        wait(device)
         found.append(2 * size / (time.perf_counter() - began) / 1e9)
     return found[1:]  # the first one wakes the clocks
+
+
+def wait(device: str) -> None:
+    """Until the device has done all it was asked to."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
 
 
 def against_bound(
     results: Rows, subject: Subject, batch: int, num_tokens: int, gb_per_s: float, device: str
 ) -> None:
     """A row: the step of both backends beside the time its bytes take at copy speed."""
+    import loop
+
     asked = loop.prompts(subject, batch)
     runs: dict[str, Callable[[], Figures]] = {
         "lean": loop.loop(subject.lean, asked, num_tokens),

@@ -25,10 +25,10 @@ OPTIONS = {"num_warps": 8, "enable_fp_fusion": False}
 class Batch(NamedTuple):
     """One step's tensors and sizes, as every kernel takes them; what is None is compiled away.
 
-    Flat, because Triton before 3.9 does not take None in a tuple of tuples.
+    Flat, because Triton before 3.9 does not take None in a tuple of tuples; without the number of
+    rows, which every grid knows, because each kind of number would be compiled for anew.
 
     Attributes:
-        rows: How many.
         vocab: Tokens.
         tiles: Tiles of a row.
         padded: That number raised to a power of two, when compiled.
@@ -57,7 +57,6 @@ class Batch(NamedTuple):
         entries: How many a row has room for.
     """
 
-    rows: Any
     vocab: Any
     tiles: Any
     padded: Any
@@ -87,25 +86,30 @@ class Batch(NamedTuple):
     @property
     def grid(self) -> tuple[int, int]:
         """A program for every tile of every row."""
-        return self.tiles, self.rows
+        return self.tiles, self.logits.shape[0]
+
+    @property
+    def row_grid(self) -> tuple[int, int]:
+        """A program for every row."""
+        return 1, self.logits.shape[0]
 
     def partials(self, quantities: int = 1) -> Tensor:
         """Room for what each tile finds: float32 [quantities, rows, tiles]."""
-        shape = (quantities, self.rows, self.tiles)
+        shape = (quantities, self.logits.shape[0], self.tiles)
         return torch.empty(shape, dtype=torch.float32, device=self.logits.device)
 
     def per_row(self, quantities: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
         """Room for what is known of a row: [quantities, rows]."""
-        return torch.empty((quantities, self.rows), dtype=dtype, device=self.logits.device)
+        shape = (quantities, self.logits.shape[0])
+        return torch.empty(shape, dtype=dtype, device=self.logits.device)
 
 
 def batch_of(plan: Plan, inputs: Inputs) -> Batch:
     """The kernels' view of a step; no tensor of [rows, vocab] is made."""
-    rows, vocab = inputs.logits.shape
+    vocab = inputs.logits.shape[1]
     words = triton.cdiv(vocab, 32)
     tiles = triton.cdiv(words, WORDS.value)
     return Batch(
-        rows=rows,
         vocab=vocab,
         tiles=tiles,
         padded=tl.constexpr(triton.next_power_of_2(tiles)),

@@ -12,7 +12,7 @@ from tether.decoding.kernels.cuts import Cuts, coolness, gap_of, kept
 from tether.decoding.kernels.gumbel import gumbel
 from tether.decoding.kernels.read import is_open, sound
 from tether.decoding.kernels.score import Facts, tile_scores
-from tether.decoding.kernels.tile import LOWEST, join, put, tile_tokens, top, total
+from tether.decoding.kernels.tile import LOWEST, at, join, put, tile_tokens, top, total
 from tether.decoding.plan import Choice, Measures
 
 _NO_TOKEN = tl.constexpr(2**31 - 1)
@@ -35,7 +35,7 @@ def draw(batch: Batch, facts: Facts, cuts: Cuts, on_mask: Tensor | None) -> Choi
     _scan[batch.grid](batch, facts, cuts, partials, on_mask is not None, **OPTIONS)
     token, margin = batch.per_row(dtype=torch.int64)[0], batch.per_row()[0]
     chosen = None if on_mask is None else batch.per_row(2)
-    _settle[(batch.rows,)](batch, facts, cuts, partials, token, margin, chosen, **OPTIONS)
+    _settle[batch.row_grid](batch, facts, cuts, partials, token, margin, chosen, **OPTIONS)
     if on_mask is None or chosen is None:
         return Choice(token, margin, None)
     return Choice(token, margin, Measures(chosen[0], chosen[1], on_mask[0], on_mask[1]))
@@ -102,7 +102,7 @@ def _settle(
     margin: tl.tensor, chosen: tl.tensor,
 ) -> None:  # fmt: skip
     """Finds the best tile of a row, and looks at that one again for the token."""
-    row = tl.program_id(0).to(tl.int64)
+    row = tl.program_id(1).to(tl.int64)
     peaks = join(batch, partials, _PEAK, row, LOWEST)
     moved = _cooled(batch, row, peaks - tl.max(peaks, 0))
     values = join(batch, partials, _BEST, row, LOWEST) + moved
@@ -120,7 +120,7 @@ def _settle(
     tl.store(margin + row, best - tl.maximum(second, elsewhere))
     if chosen is not None:
         logit = sound(batch.logits + row * batch.vocab + winner, winner >= 0)
-        tl.store(chosen + batch.rows + row, logit - tl.load(facts.norms + row))
+        tl.store(chosen + at(1, row), logit - tl.load(facts.norms + row))
         tl.store(chosen + row, _log_q(batch, partials, row, moved, winner, best))
 
 

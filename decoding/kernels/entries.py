@@ -53,7 +53,7 @@ def _taken(inputs: Inputs, mixed: tuple[Tensor, Tensor] | None) -> Tensor | None
     taken = torch.zeros_like(inputs.penalty)
     if mixed is not None:
         ids, amounts = (part.contiguous() for part in mixed)
-        _sum_mixed[(len(ids),)](ids, amounts, taken, ids.shape[1])
+        _sum_mixed[(1, len(ids))](ids, amounts, taken, ids.shape[1])
     for share in [] if shares is None else shares:
         taken = taken + share.float()
     return taken
@@ -62,7 +62,7 @@ def _taken(inputs: Inputs, mixed: tuple[Tensor, Tensor] | None) -> Tensor | None
 @triton.jit
 def _sum_mixed(ids: tl.tensor, amounts: tl.tensor, taken: tl.tensor, width: tl.tensor) -> None:
     """Here and not in torch, whose order of summing may depend on the number of rows."""
-    row = tl.program_id(0).to(tl.int64)
+    row = tl.program_id(1).to(tl.int64)
     sums = tl.zeros((_BLOCK,), tl.float32)
     for start in range(0, width, _BLOCK):
         column = start + tl.arange(0, _BLOCK)

@@ -20,6 +20,7 @@ from tether.decoding.kernels.read import (
 )
 from tether.decoding.kernels.tile import (
     LOWEST,
+    at,
     join,
     join_logsumexp,
     put,
@@ -47,7 +48,7 @@ def normalise(batch: Batch, *, measured: bool) -> tuple[Tensor, Tensor | None]:
     partials = batch.partials(_VIEWS.value + 2 * views)
     norms, on_mask = batch.per_row(2 + views), batch.per_row(2) if measured else None
     _scan[batch.grid](batch, partials, measured, **OPTIONS)
-    _join[(batch.rows,)](batch, partials, norms, on_mask, num_warps=1)
+    _join[batch.row_grid](batch, partials, norms, on_mask, num_warps=1)
     return norms, on_mask
 
 
@@ -78,18 +79,18 @@ def _put_on_mask(partials: tl.tensor, logits: tl.tensor) -> None:
 
 @triton.jit
 def _join(batch: Batch, partials: tl.tensor, norms: tl.tensor, on_mask: tl.tensor) -> None:
-    row = tl.program_id(0).to(tl.int64)
+    row = tl.program_id(1).to(tl.int64)
     norm = join_logsumexp(batch, partials, _MODEL, row)
     tl.store(norms + row, norm)
     if batch.taken is not None:
         added = join_logsumexp(batch, partials, _ADDED, row)
-        tl.store(norms + batch.rows + row, added)
+        tl.store(norms + at(1, row), added)
     for view in tl.static_range(batch.num_views):
         said = join_logsumexp(batch, partials, _VIEWS + 2 * view, row)
-        tl.store(norms + (2 + view) * batch.rows + row, said)
+        tl.store(norms + at(2 + view, row), said)
     if on_mask is not None:
         tl.store(on_mask + row, join_logsumexp(batch, partials, _ON_MASK, row) - norm)
-        tl.store(on_mask + batch.rows + row, _entropy(batch, partials, row))
+        tl.store(on_mask + at(1, row), _entropy(batch, partials, row))
 
 
 @triton.jit

@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 
 from tether.decoding.kernels.batch import WORDS, Batch
-from tether.decoding.kernels.tile import bits_of, tile_tokens, tile_words
+from tether.decoding.kernels.tile import at, bits_of, tile_tokens, tile_words
 
 FAR = tl.constexpr(1e30)  # stands for infinity, as in the definition
 
@@ -60,8 +60,7 @@ def tile_view(
     batch: Batch, view: tl.constexpr, row: tl.tensor, tile: tl.tensor, wanted: tl.tensor
 ) -> tl.tensor:
     """A view's logits."""
-    start = (view * batch.rows + row) * batch.vocab
-    return sound(batch.views + start + tile_tokens(tile), wanted)
+    return sound(batch.views + at(view, row) * batch.vocab + tile_tokens(tile), wanted)
 
 
 @triton.jit

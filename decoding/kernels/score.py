@@ -21,7 +21,7 @@ from tether.decoding.kernels.read import (
     tile_view,
     tile_wanted,
 )
-from tether.decoding.kernels.tile import LOWEST, bits_of, tile_words
+from tether.decoding.kernels.tile import LOWEST, at, bits_of, tile_words
 
 _FLOOR = tl.constexpr(-30.0)  # of a view's log-probabilities, as in the definition
 
@@ -63,7 +63,7 @@ def blended(
     score = log_p + tile_entries(batch, ADDED, row, tile)
     if batch.taken is not None:
         taken = tl.load(batch.taken + row)
-        norm = tl.load(facts.norms + batch.rows + row) - shift
+        norm = tl.load(facts.norms + at(1, row)) - shift
         rest = score - norm + tl.log(tl.maximum(1 - taken, 0.0))
         other = tl.log(_other(batch, facts, row, tile, wanted))
         score = tl.where(taken > 0, tl.maximum(_add_logs(rest, other), -FAR), score)
@@ -84,7 +84,7 @@ def _shift(batch: Batch, facts: Facts, row: tl.tensor) -> tl.tensor:
         if batch.views is not None:
             needed |= tl.load(batch.own + row) != 0
             for view in tl.static_range(batch.num_views):
-                needed |= tl.load(batch.weights + view * batch.rows + row) != 0
+                needed |= tl.load(batch.weights + at(view, row)) != 0
         shift = tl.where(needed, tl.load(facts.norms + row), 0.0)
     return shift
 
@@ -97,7 +97,7 @@ def _other(
     other = tile_entries(batch, MIXED, row, tile)
     if batch.shares is not None:
         for view in tl.static_range(batch.num_views):
-            share = tl.load(batch.shares + view * batch.rows + row)
+            share = tl.load(batch.shares + at(view, row))
             said = tl.exp(_view_log_p(batch, facts, view, row, tile, wanted))
             other += tl.where(in_view(batch, view, tile), share * said, 0.0)
     return other
@@ -117,7 +117,7 @@ def _view_log_p(
     wanted: tl.tensor,
 ) -> tl.tensor:  # fmt: skip
     """A view's log-probabilities; right where the view knows the token."""
-    norm = tl.load(facts.norms + (2 + view) * batch.rows + row)
+    norm = tl.load(facts.norms + at(2 + view, row))
     return tile_view(batch, view, row, tile, wanted) - norm
 
 
@@ -131,7 +131,7 @@ def _contrasted(
     for view in tl.static_range(batch.num_views):
         said = tl.maximum(_view_log_p(batch, facts, view, row, tile, wanted), _FLOOR)
         said = tl.where(in_view(batch, view, tile), said, log_p)
-        score += tl.load(batch.weights + view * batch.rows + row) * said
+        score += tl.load(batch.weights + at(view, row)) * said
     return score
 
 

@@ -19,7 +19,7 @@ from tether.decoding.kernels.batch import OPTIONS, WORDS, Batch
 from tether.decoding.kernels.cuts import ALL, Cuts, gap_of, kept, key_of
 from tether.decoding.kernels.read import is_open
 from tether.decoding.kernels.score import Facts, tile_scores
-from tether.decoding.kernels.tile import LOWEST, some
+from tether.decoding.kernels.tile import LOWEST, at, some
 
 _ROUNDS = 7  # of four bits: 2**28 keys
 _SPLIT = tl.constexpr(16)
@@ -69,7 +69,7 @@ def search(
         )
         ranges = found
     answer = _room(batch)
-    _last[(batch.rows,)](batch, goals, ranges, sums, answer, kind, num_warps=1)
+    _last[batch.row_grid](batch, goals, ranges, sums, answer, kind, num_warps=1)
     return answer.high
 
 
@@ -133,7 +133,7 @@ def _put_sums(
     else:
         words = tl.sum(tl.where(key < low, weight, 0.0), 1)
         reached += words[:, None]
-    place = (choices * batch.rows + row) * batch.tiles + tile
+    place = at(choices, row) * batch.tiles + tile
     tl.store(sums + place, tl.sum(reached, 0))
 
 
@@ -152,7 +152,7 @@ def _narrow(
     low, high = tl.load(ranges.low + row), tl.load(ranges.high + row)
     tile, choice = tl.arange(0, batch.padded)[:, None], tl.arange(0, _SPLIT)[None, :]
     stored = tile < tl.where(low < high, batch.tiles, 0)  # nothing was, where all is known
-    place = (choice * batch.rows + row) * batch.tiles + tile
+    place = at(choice, row) * batch.tiles + tile
     reached = tl.sum(tl.load(sums + place, mask=stored, other=0.0), 0)
     # The first round's last candidate reaches all there is; later ones only go down from it.
     whole = tl.maximum(tl.load(ranges.whole + row), tl.max(reached, 0))
@@ -177,6 +177,6 @@ def _last(
     batch: Batch, goals: tl.tensor, ranges: Range, sums: tl.tensor, answer: Range,
     KIND: tl.constexpr,
 ) -> None:  # fmt: skip
-    row = tl.program_id(0).to(tl.int64)
+    row = tl.program_id(1).to(tl.int64)
     low, high, whole = _narrow(batch, goals, ranges, sums, row, KIND)
     _store(answer, row, low, high, whole)

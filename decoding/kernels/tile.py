@@ -1,6 +1,6 @@
 """A tile of a row on the device: its tokens, sums over it, and sums over all tiles of a row.
 
-Every kernel but the smallest runs a program for each tile (axis 0) of each row (axis 1).
+Every kernel runs a program for each tile (axis 0), or just one, of each row (axis 1).
 """
 
 from __future__ import annotations
@@ -58,9 +58,15 @@ def relative(values: tl.tensor, peak: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
+def at(quantity: tl.tensor, row: tl.tensor) -> tl.tensor:
+    """Where a quantity of a row lies in [quantities, rows]: the rows are the grid's axis 1."""
+    return quantity * tl.num_programs(1) + row
+
+
+@triton.jit
 def put(partials: tl.tensor, quantity: tl.tensor, value: tl.tensor) -> None:
     """Store what this program's tile has found; `partials` is [quantities, rows, tiles]."""
-    place = (quantity * tl.num_programs(1) + tl.program_id(1)) * tl.num_programs(0)
+    place = at(quantity, tl.program_id(1)) * tl.num_programs(0)
     tl.store(partials + place + tl.program_id(0), value)
 
 
@@ -78,7 +84,7 @@ def join(
 ) -> tl.tensor:
     """What all tiles of a row have found, [padded], with `other` as padding."""
     tile = tl.arange(0, batch.padded)
-    place = (quantity * batch.rows + row) * batch.tiles + tile
+    place = at(quantity, row) * batch.tiles + tile
     return tl.load(partials + place, mask=tile < batch.tiles, other=other)
 
 

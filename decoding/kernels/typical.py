@@ -20,7 +20,7 @@ def mean_gap(batch: Batch, facts: Facts, cuts: Cuts) -> Tensor:
     """float32 [rows], weighted by probability."""
     partials, mean = batch.partials(2), batch.per_row()[0]
     _scan[batch.grid](batch, facts, cuts, partials, **OPTIONS)
-    _join[(batch.rows,)](batch, partials, mean, num_warps=1)
+    _join[batch.row_grid](batch, partials, mean, num_warps=1)
     return mean
 
 
@@ -41,7 +41,7 @@ def _scan(batch: Batch, facts: Facts, cuts: Cuts, partials: tl.tensor) -> None:
 
 @triton.jit
 def _join(batch: Batch, partials: tl.tensor, mean: tl.tensor) -> None:
-    row = tl.program_id(0).to(tl.int64)
+    row = tl.program_id(1).to(tl.int64)
     mass = tl.sum(join(batch, partials, 0, row, 0.0), 0)
     gaps = tl.sum(join(batch, partials, 1, row, 0.0), 0)
     tl.store(mean + row, gaps / mass)
