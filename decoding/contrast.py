@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from tether.decoding.terms.seen import Seen
 from tether.decoding.terms.term import OWN, Role, Term, Variant, View, roles
 from tether.decoding.views import Views, same
 
-_VARIANTS: tuple[Variant, ...] = ("main", "given", "bare", "wrong", "true", "last")
+_VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from tether.decoding.reference import unpack
 from tether.decoding.request import Delta, Request, Result
 from tether.decoding.row import Row
 from tether.decoding.sampling import Controls
+from tether.decoding.search.vote import check_poll, elect, polls
 from tether.decoding.terms.term import Role
 from tether.decoding.views import Views
 from tether.errors import ModelError, TetherError, UsageError
@@ -132,8 +133,10 @@ class _Batch:
     def _admit(self, source: Iterator[Request]) -> Generator[Result, None, Row | None]:
         """The next request that is still running after its first token; else None."""
         for request in source:
-            row = Row(request, self._model.vocabulary, self._model.end_ids)
+            row = self._row(request)
             self._check(row)
+            if row.finish is None and polls(request):
+                row = elect(request, self._networks, self._row, self._masks)
             if row.finish is None:
                 self._views.open(row)
                 self._begin(row)
@@ -143,12 +146,13 @@ class _Batch:
             yield row.result()
         return None
 
+    def _row(self, request: Request) -> Row:
+        return Row(request, self._model.vocabulary, self._model.end_ids)
+
     def _begin(self, row: Row) -> None:
         """The first token of a row."""
-        try:
-            self._views.check_room(row)
-        except TetherError as error:
-            row.fail(error)
+        self._views.check_room(row)
+        if row.finish is not None:
             return
         masks = self._start_masks([row])
         began = time.perf_counter()
@@ -170,6 +174,7 @@ class _Batch:
             )
         try:
             self._views.check(row.request)
+            check_poll(row.request)
         except TetherError as error:
             row.fail(error)
 
@@ -197,7 +202,8 @@ class _Batch:
             row.forwarded()
             if row.finish is None:
                 row.take(token)
-                self._check_position(row)
+            if row.finish is None:
+                self._views.check_room(row)
             if self._on_delta is not None:
                 for delta in row.deltas():
                     self._on_delta(delta)
@@ -219,13 +225,6 @@ class _Batch:
     ) -> Inputs:
         inputs = controls.inputs(rows, self._speakable(said.logits, masks), masks)
         return replace(inputs, contrast=said.contrast, head=said.head) if said.contrast else inputs
-
-    def _check_position(self, row: Row) -> None:
-        if row.finish is None:
-            try:
-                self._views.check_room(row)
-            except TetherError as error:
-                row.fail(error)
 
     def _settle_ties(
         self, rows: Sequence[Row], inputs: Inputs, firmness: Tensor, tokens: list[int]

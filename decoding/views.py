@@ -70,15 +70,11 @@ class Views:
             row.lanes.remove(lane)
 
     def check_room(self, row: Row) -> None:
-        """Refuse to go on where a network has no position left.
-
-        Raises:
-            LimitReached: The message says which.
-        """
+        """End a row where a network has no position left for it."""
         for (role, _), lane in self._lanes[row].items():
             most = self.networks[role].max_positions
             if len(lane) >= most:
-                raise LimitReached(f"The {role}'s {most} positions are used up.")
+                row.fail(LimitReached(f"The {role}'s {most} positions are used up."))
 
     def wanted(self, request: Request) -> list[View]:
         """The views that the request's terms weigh, each once."""

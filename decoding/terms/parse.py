@@ -18,14 +18,14 @@ from tether.decoding.terms.fsgen import Fsgen
 from tether.decoding.terms.icd import Icd
 from tether.decoding.terms.lol import Lol
 from tether.decoding.terms.lqcd import Lqcd
+from tether.decoding.terms.mvp import Mvp
 from tether.decoding.terms.proxy import Proxy
 from tether.decoding.terms.term import Role, Term, roles
 from tether.decoding.terms.uadf import Uadf
 from tether.errors import UsageError
 
-METHODS: dict[str, type[Term]] = {
-    kind.name: kind for kind in (Cad, Cd, Dola, Ead, Foreal, Fsgen, Icd, Lol, Lqcd, Proxy, Uadf)
-}
+_KINDS = (Cad, Cd, Dola, Ead, Foreal, Fsgen, Icd, Lol, Lqcd, Mvp, Proxy, Uadf)
+METHODS: dict[str, type[Term]] = {kind.name: kind for kind in _KINDS}
 """Every method by the name that users write."""
 
 _ROUTERS = (Ead, Foreal, Fsgen)

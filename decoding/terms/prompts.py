@@ -36,6 +36,7 @@ def cast(prompt: Prompt, terms: Sequence[Term]) -> tuple[Prompt, dict[Variant, P
     made: dict[Variant, Prompt] = {
         "given": prompt,
         "bare": replace(main, passages=()),
+        "turned": replace(main, passages=main.passages[::-1]),
         "wrong": replace(main, instruction=WRONG),
         "true": replace(main, instruction=TRUE),
     }

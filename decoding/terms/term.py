@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tether.decoding.terms.seen import Seen
 
 Role = Literal["model", "amateur", "expert"]
-Variant = Literal["main", "given", "bare", "wrong", "true", "last"]
-"""Prompts: the row's own; as the user gave it; without evidence; asking for wrong answers, for
-true ones; only the last token of the row's own."""
+Variant = Literal["main", "given", "bare", "turned", "wrong", "true", "last"]
+"""Prompts: the row's own; as the user gave it; without evidence, with it in turned order; asking
+for wrong answers, for true ones; only the last token of the row's own."""
 
 
 @dataclass(frozen=True, slots=True)
