@@ -90,7 +90,7 @@ def main() -> int:
     figures = _figures(written, hard) | {"judge_share": clock.seconds / spent, "cpu_s": spent}
     for text in written:
         if text.verdict != "valid":
-            say(f"{text.verdict} {text.name}: {text.message}")
+            say(f"{text.verdict} {text.name}: {text.message[:300]}")
     settings = {"data": given.data.name, "budget": given.budget, "seed": given.seed,
                 "vocabulary": vocabulary.size}  # fmt: skip
     results = Rows("generation", quick=False, path=given.out)
@@ -209,10 +209,10 @@ def _requests(
 def _judge(text: Written, case: Case, output: str, constraint: Constraint) -> None:
     """By the library itself on the schema itself, and by what prints the text."""
     refusal = constraint.validate(output)
-    judge: Any = jsonschema_rs.validator_for(case["schema"], validate_formats=True)
     try:
+        judge: Any = jsonschema_rs.validator_for(case["schema"], validate_formats=True)
         is_valid = bool(judge.is_valid(json.loads(output)))
-    except ValueError:  # what Python cannot read our own judge can: `refusal` decides
+    except ValueError:  # a schema or a number that only our own judge takes: `refusal` decides
         is_valid = True
     text.verdict = "valid" if is_valid and refusal is None else "invalid"
     text.message = refusal or output[:200]
