@@ -16,6 +16,7 @@ from jsonschema_rs.canonical import Satisfiability
 
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front.compiler import Compiler
+from tether.grammars.json_schema.front.entailed import check_entailed
 from tether.grammars.json_schema.front.refuse import no_value
 from tether.grammars.json_schema.front.strain import Strain, on_deep_stack
 from tether.grammars.json_schema.front.tokens import Style
@@ -108,6 +109,8 @@ def _front(compiler: Compiler, schema: Json, options: dict[str, Any]) -> Front:
     text = compiler.text(node)
     if text is None or node.satisfiability() == Satisfiability.NO:
         raise no_value(schema, options)
+    if not compiler.grammar.exact:
+        check_entailed(schema, options)
     return Front(text, compiler.grammar.exact, compiler.grammar.extras)
 
 

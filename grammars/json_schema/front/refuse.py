@@ -18,7 +18,12 @@ from tether.types import Json
 
 def no_value(schema: Json, options: dict[str, Any]) -> Unsatisfiable:
     """The refusal of a schema that allows nothing."""
-    places = list(dict.fromkeys(_places(schema, options)))
+    return contradiction(_places(schema, options))
+
+
+def contradiction(pointers: list[str]) -> Unsatisfiable:
+    """The error that blames the parts at these pointers."""
+    places = list(dict.fromkeys(pointers))
     named = " and ".join(place or "the root" for place in places)
     if len(places) > 1:
         message = f"No JSON value satisfies the schema: {named} contradict each other."

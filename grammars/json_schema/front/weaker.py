@@ -53,10 +53,10 @@ def weaker(schema: object) -> list[Any]:
         same = part is schema or alone or _plain(part.get("$schema")) == _plain(dialect)
         return {k: v for k, v in part.items() if k != "$schema"} if same else part
 
-    plain = _rebuilt(schema, without_dialect)
+    plain = rebuilt(schema, without_dialect)
     if isinstance(plain, dict) and dialect is not None:
         plain["$schema"] = dialect
-    return [plain, _rebuilt(plain, _without_bans)]
+    return [plain, rebuilt(plain, _without_bans)]
 
 
 def _objects(schema: object) -> Iterator[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _without_bans(part: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _rebuilt(schema: object, change: Change, names: bool = False) -> object:
+def rebuilt(schema: object, change: Change, names: bool = False) -> object:
     """A copy with every sub-schema changed.
 
     Args:
@@ -98,12 +98,12 @@ def _rebuilt(schema: object, change: Change, names: bool = False) -> object:
         names: Whether the keys of this object are names, not keywords.
     """
     if isinstance(schema, list):
-        return [_rebuilt(part, change) for part in schema]
+        return [rebuilt(part, change) for part in schema]
     if not isinstance(schema, dict):
         return schema
     kept = schema if names else change(schema)
     return {
-        k: v if not names and k in _HELD else _rebuilt(v, change, not names and k in _NAMES)
+        k: v if not names and k in _HELD else rebuilt(v, change, not names and k in _NAMES)
         for k, v in kept.items()
     }
 

@@ -344,6 +344,21 @@ def test_bounds(accepts: Accepts, schema: Any, text: str, verdict: bool) -> None
     assert accepts(schema, text, bounds=Bounds(max_string=8, max_items=3)) == verdict
 
 
+SIZES: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "size": {
+            "type": "object",
+            "properties": {key: {"type": "number"} for key in "abcdr"},
+            "required": ["a", "b", "c", "d", "r"],
+            "oneOf": [{"required": ["r"]}, {"required": ["a", "b"]}, {"required": ["c", "d"]}],
+        },
+        "kind": {"enum": ["x", "y"]},
+    },
+}
+"""A part that nothing satisfies: every branch of its oneOf holds."""
+
+
 @pytest.mark.parametrize(
     ("schema", "pointers"),
     [
@@ -354,6 +369,10 @@ def test_bounds(accepts: Accepts, schema: Any, text: str, verdict: bool) -> None
             ["/required", "/properties"],
         ),
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, ["/allOf/0", "/allOf/1"]),
+        (
+            {**SIZES, "required": ["size"]},
+            ["/properties/size/required", "/properties/size/oneOf"],
+        ),
     ],
 )
 def test_contradictions_are_refused(schema: Any, pointers: list[str]) -> None:
@@ -362,6 +381,11 @@ def test_contradictions_are_refused(schema: Any, pointers: list[str]) -> None:
     assert [p for p in pointers if p not in caught.value.message] == []
     assert caught.value.hint
     assert caught.value.pointer is not None
+
+
+def test_a_part_that_nothing_satisfies_may_be_left_out(accepts: Accepts) -> None:
+    assert accepts(SIZES, "{}")
+    assert "size" in front(SIZES).grammar
 
 
 @pytest.mark.parametrize(

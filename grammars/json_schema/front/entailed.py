@@ -1,0 +1,43 @@
+"""Branches of a `oneOf` that always hold: where there are two, nothing satisfies the part.
+
+Schemas written for function calls often require every property and then ask for one of several
+sets of them. The canonical form does not see through that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema_rs
+from jsonschema_rs.canonical import Satisfiability
+
+from tether.grammars.json_schema.front.refuse import contradiction
+from tether.grammars.json_schema.front.weaker import rebuilt
+from tether.grammars.json_schema.walk import subschemas
+from tether.types import Json
+
+
+def check_entailed(schema: Json, options: dict[str, Any]) -> None:
+    """Look for such a `oneOf` where every value has to meet it.
+
+    Raises:
+        Unsatisfiable: There is one; with its pointer and that of what entails its branches.
+    """
+    places = [where for where, part in subschemas(schema) if _is_hopeless(part)]
+    if not places:
+        return
+    sharp: Any = rebuilt(schema, lambda part: {"not": {}} if _is_hopeless(part) else part)
+    try:
+        node = jsonschema_rs.canonicalize(sharp, **options)
+    except (jsonschema_rs.ReferencingError, ValueError):
+        return
+    if node.satisfiability() == Satisfiability.NO:
+        raise contradiction([f"{places[0]}/{word}" for word in ("required", "oneOf")])
+
+
+def _is_hopeless(part: dict[str, Any]) -> bool:
+    required, branches = part.get("required"), part.get("oneOf")
+    if "$ref" in part or not isinstance(required, list) or not isinstance(branches, list):
+        return False
+    held = [b for b in branches if isinstance(b, dict) and not b.keys() - {"required"}]
+    return sum(all(name in required for name in b.get("required", ())) for b in held) > 1
