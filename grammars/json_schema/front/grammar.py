@@ -143,13 +143,38 @@ class Grammar:
                 else:
                     stack.append(iter(_WORD.findall(bodies[name])))
 
+    def _open_loops(self) -> None:
+        """Let values that are defined by themselves alone be any value: nothing says what they are.
+
+        A schema does that where a part refers to itself about the same instance.
+        """
+        units = {name: _units(body) & self._rules.keys() for name, body in self._rules.items()}
+        for name in [name for name, others in units.items() if others]:
+            reached: set[str] = set()
+            waiting = [name]
+            while waiting:
+                new = units[waiting.pop()] - reached
+                reached |= new
+                waiting += new
+            if name in reached:
+                self.loosen()
+                self._rules[name] += f"\n  | {self.any_value()}"
+
     def text(self, start: str) -> str:
         """The whole grammar, from the expression `start`."""
+        self._open_loops()
         if len(self._rules) > _SHALLOW:
             self._cut(start)
         rules = "".join(f"{name}: {body}\n" for name, body in self._rules.items())
         terminals = "".join(f"{name}: {body}\n" for body, name in self._terminals.items())
         return f"{ENGINE_OPTIONS}start: {start}\n{rules}{self.style.terminals()}{terminals}"
+
+
+def _units(body: str) -> set[str]:
+    """The rules that an alternative of a rule consists of."""
+    alternatives = (text.removeprefix("(").removesuffix(")") for text in body.split("\n  | "))
+    free = (text for text in alternatives if "(" not in text)
+    return {part.strip() for text in free for part in text.split(" | ")}
 
 
 @lru_cache(maxsize=8192)

@@ -383,6 +383,13 @@ def test_contradictions_are_refused(schema: Any, pointers: list[str]) -> None:
     assert caught.value.pointer is not None
 
 
+@pytest.mark.parametrize("again", [{"$ref": "#"}, {"anyOf": [{"$ref": "#"}]}])
+def test_a_part_defined_by_itself_alone_is_left_to_the_oracle(accepts: Accepts, again: Any) -> None:
+    schema: Any = {"dependentSchemas": {"name": again}}
+    assert accepts(schema, '{"name": {}}')
+    assert not front(schema).exact
+
+
 def test_a_part_that_nothing_satisfies_may_be_left_out(accepts: Accepts) -> None:
     assert accepts(SIZES, "{}")
     assert "size" in front(SIZES).grammar
