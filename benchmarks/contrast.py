@@ -42,6 +42,7 @@ from tether.decoding.request import Request, Result
 from tether.decoding.terms.parse import parse_all
 from tether.decoding.terms.prompts import cast
 from tether.decoding.terms.term import Role
+from tether.grammars import choices
 
 PAGE = ROOT / "docs" / "explanation" / "contrast.md"
 SEED = 4
@@ -65,20 +66,23 @@ LEADING = (
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One line of the table: the terms, and who speaks."""
+    """One line of the table: the terms, who speaks, and whether among four given answers."""
 
     terms: tuple[str, ...] = ()
     speaker: str = "shipped"
+    closed: bool = False
 
     @property
     def name(self) -> str:
         """As users write it."""
         said = " ".join(f"`{term}`" for term in self.terms) or "greedy"
-        return said if self.speaker == "shipped" else f"{said} (shallow model)"
+        said += " (shallow model)" if self.speaker == "shallow" else ""
+        return f"{said} (of four answers)" if self.closed else said
 
 
 METHODS = (
     Method(),
+    Method(("cad:0.25",)),
     Method(("cad:0.5",)),
     Method(("cad:1",)),
     Method(("cad:1,adaptive=yes",)),
@@ -93,7 +97,11 @@ METHODS = (
     Method(("uadf,by=bare",)),
     Method(("cad:1,adaptive=yes", "dola:0.5")),
     Method(("cad:1,adaptive=yes", "lqcd:1")),
-    Method(("cad:0.5", "cd:0.5")),
+    Method(("dola:1,head=0.01",)),
+    Method(("cad:0.5", "dola:0.5,head=0.01")),
+    Method(closed=True),
+    Method(("mvp",), closed=True),
+    Method(("mvp", "cad:0.5"), closed=True),
     Method((), "shallow"),
     Method(("fsgen,at=0.9",), "shallow"),
     Method(("ead,up=0.3,down=0.1,window=2,stay=1",), "shallow"),
@@ -103,11 +111,12 @@ METHODS = (
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt, the right answer and the answer of the model's memory."""
+    """A prompt, the right answer, the answer of the model's memory, and four to choose from."""
 
     prompt: Prompt
     gold: str
     memory: str
+    answers: tuple[str, ...]
 
 
 def main() -> None:
@@ -134,26 +143,32 @@ def main() -> None:
 def questions(name: str, count: int) -> list[Question]:
     """The questions of a set: the same for every method."""
     rng = random.Random(f"{SEED} contrast {name.replace('leading', 'clean')}")
-    lead = random.Random(f"{SEED} leading")
+    others = random.Random(f"{SEED} wrong answers")
     split = Split("test", 1 / 6)
     found = []
     for index in range(count):
         example = make_qa(rng, split, SETS[name][index % len(SETS[name])])
         text = re.search(r"<\|ask\|>(.*)<\|out\|>", example.prompt, re.DOTALL)
         assert text is not None, "a question of the generator has its marks"
-        said = leading(lead, text[1], example) if name == "leading" else text[1]
-        gold = example.answer.removesuffix("<|end|>")
-        found.append(Question(Prompt(said, passages=(example.text,)), gold, example.memory))
+        gold, said = example.answer.removesuffix("<|end|>"), text[1]
+        wrong = wrong_answers(others, said, example)
+        if name == "leading":
+            said = others.choice(LEADING).format(wrong=wrong[-1], question=said)
+        answers = tuple(sorted([gold, *wrong]))
+        prompt = Prompt(said, passages=tuple(re.split(r"(?<=[.!?])\s+", example.text)))
+        found.append(Question(prompt, gold, example.memory, answers))
     return found
 
 
-def leading(rng: random.Random, question: str, example: Example) -> str:
-    """The question, with a wrong answer suggested."""
-    wrong = gold = example.answer.removesuffix("<|end|>")
+def wrong_answers(rng: random.Random, question: str, example: Example) -> list[str]:
+    """Three answers of the right kind; memory's is the first where it is wrong."""
+    gold = example.answer.removesuffix("<|end|>")
     relation = next(r for r in relations() if _asks(r, question, example.entities[0]))
-    while wrong == gold:
-        wrong = new_answer(rng, relation, Split("test", 0.0))
-    return rng.choice(LEADING).format(wrong=wrong, question=question)
+    wrong = [example.memory] if example.memory not in ("", gold) else []
+    while len(wrong) < 3:
+        other = new_answer(rng, relation, Split("test", 0.0))
+        wrong += [other] if other not in (gold, *wrong) else []
+    return wrong
 
 
 def _asks(relation: Relation, question: str, subject: str) -> bool:
@@ -212,6 +227,7 @@ def request(model: Model, method: Method, key: str, question: Question) -> Reque
     return Request(
         key,
         encoded(main_prompt),
+        constraint=choices(list(question.answers), model.vocabulary) if method.closed else None,
         max_tokens=LIMIT,
         terms=terms,
         prompts={variant: encoded(prompt) for variant, prompt in others.items()},
