@@ -25,6 +25,7 @@ class Cuts(NamedTuple):
 
     Attributes:
         peak: float32 [rows], the best score; None where nothing is truncated.
+        tops: float32 [rows, tiles], the best score of each tile.
         key: int32 [rows], the largest kept key by rank and mass.
         min_p: float32 [rows].
         mean: float32 [rows], mean gap of the tokens that the above keep.
@@ -32,6 +33,7 @@ class Cuts(NamedTuple):
     """
 
     peak: Any = None
+    tops: Any = None
     key: Any = None
     min_p: Any = None
     mean: Any = None
@@ -57,6 +59,12 @@ def key_of(values: tl.tensor) -> tl.tensor:
     """Keys of numbers that are not negative."""
     bits = values.to(tl.int32, bitcast=True) - _LOWEST_BITS
     return tl.minimum(tl.maximum(bits, 0), ALL)
+
+
+@triton.jit
+def number_of(keys: tl.tensor) -> tl.tensor:
+    """The smallest numbers that have these keys, or nearly so."""
+    return (keys + _LOWEST_BITS).to(tl.float32, bitcast=True)
 
 
 @triton.jit

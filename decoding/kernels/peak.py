@@ -14,22 +14,23 @@ from tether.decoding.kernels.tile import LOWEST, put, top
 
 def best_blended(batch: Batch, facts: Facts) -> Tensor:
     """The best allowed log-probability after evidence, [rows]: where the head is measured from."""
-    return _best(batch, facts, final=False)
+    return _tops(batch, facts, final=False).amax(dim=1)
 
 
-def best_score(batch: Batch, facts: Facts) -> Tensor:
-    """The best final score, [rows]: where truncation is measured from."""
-    return _best(batch, facts, final=True)
+def best_scores(batch: Batch, facts: Facts) -> tuple[Tensor, Tensor]:
+    """The best final score, [rows], where truncation is measured from; and of tiles."""
+    tops = _tops(batch, facts, final=True)
+    return tops.amax(dim=1), tops
 
 
-def _best(batch: Batch, facts: Facts, *, final: bool) -> Tensor:
-    peaks = batch.partials()
-    _scan[batch.grid](batch, facts, peaks, FINAL=final, **OPTIONS)
-    return peaks[0].amax(dim=1)  # the largest is the same in whatever order it is sought
+def _tops(batch: Batch, facts: Facts, *, final: bool) -> Tensor:
+    tops = batch.partials()[0]
+    _scan[batch.grid](batch, facts, tops, FINAL=final, **OPTIONS)
+    return tops
 
 
 @triton.jit
-def _scan(batch: Batch, facts: Facts, peaks: tl.tensor, FINAL: tl.constexpr) -> None:
+def _scan(batch: Batch, facts: Facts, tops: tl.tensor, FINAL: tl.constexpr) -> None:
     tile, row = tl.program_id(0), tl.program_id(1).to(tl.int64)
     peak = LOWEST
     if is_open(batch, row, tile):
@@ -39,4 +40,4 @@ def _scan(batch: Batch, facts: Facts, peaks: tl.tensor, FINAL: tl.constexpr) -> 
             _, values = blended(batch, facts, row, tile, tile_wanted(batch, row, tile))
             values = tl.where(tile_allowed(batch, row, tile), values, LOWEST)
         peak = top(values)
-    put(peaks, 0, peak)
+    put(tops, 0, peak)

@@ -8,7 +8,7 @@ from tether.decoding.kernels.batch import Batch, batch_of
 from tether.decoding.kernels.cuts import Cuts
 from tether.decoding.kernels.draw import draw
 from tether.decoding.kernels.normalise import normalise
-from tether.decoding.kernels.peak import best_blended, best_score
+from tether.decoding.kernels.peak import best_blended, best_scores
 from tether.decoding.kernels.score import Facts
 from tether.decoding.kernels.search import MASS, RANK, TYPICAL, search
 from tether.decoding.kernels.typical import mean_gap
@@ -36,10 +36,11 @@ def _truncate(plan: Plan, inputs: Inputs, batch: Batch, facts: Facts) -> Cuts:
     if not (plan.sampled and plan.truncated):
         return Cuts()
     sampled = inputs.temperature > 0
-    cuts = Cuts(peak=best_score(batch, facts))
+    peak, tops = best_scores(batch, facts)
+    cuts = Cuts(peak, tops)
 
     def found(goals: Tensor, active: Tensor, kind: int) -> Tensor:
-        return search(batch, facts, cuts, goals.float(), active & sampled, kind)
+        return search(batch, facts, cuts, goals, active & sampled, kind)
 
     if plan.top_k:
         cuts = cuts._replace(key=found(inputs.top_k, inputs.top_k > 0, RANK))

@@ -306,7 +306,7 @@ def compiled(plan: str) -> set[str]:
 
 def test_a_plain_plan_compiles() -> None:
     assert compiled("plain") == {
-        "peak._scan", "search._round", "search._last", "draw._scan", "draw._settle"
+        "peak._scan", "search._search", "draw._scan", "draw._settle"
     }  # fmt: skip
 
 
@@ -314,7 +314,7 @@ def test_a_plain_plan_compiles() -> None:
 def test_a_plan_of_everything_compiles() -> None:
     assert compiled("everything") == {
         "seen._scatter", "entries._sum_mixed", "normalise._scan", "normalise._join", "peak._scan",
-        "search._round", "search._last", "typical._scan", "typical._join", "draw._scan",
+        "search._search", "typical._scan", "typical._join", "draw._scan",
         "draw._settle",
     }  # fmt: skip
 
