@@ -22,6 +22,7 @@ from torch import Tensor
 
 from tether.decoding import kernels
 from tether.decoding.plan import Inputs, Plan
+from tether.decoding.reference import unpack
 
 SETTINGS: dict[str, dict[str, float]] = {
     "greedy": {},
@@ -136,16 +137,21 @@ def contenders(case: Case, inputs: Inputs) -> dict[str, Call]:
     calls: dict[str, Call] = {}
     if case.views > 1:
         return calls
-    if find_spec("transformers") is not None and case.rows * case.vocab <= 1 << 23:
-        from step import library_chain
-
-        from tether.decoding.reference import unpack
-
-        allowed = None if inputs.mask is None else unpack(inputs.mask, case.vocab)
-        calls["transformers"] = library_chain(inputs.logits, allowed, SETTINGS[case.sampling])
+    if case.rows * case.vocab <= 1 << 23:
+        try:
+            calls["transformers"] = _transformers(case, inputs)
+        except ImportError as missing:
+            say(f"kernels: transformers is left out: {missing}")
     if find_spec("flashinfer") is not None and inputs.mask is None:
         calls |= _flashinfer(case, inputs.logits)
     return calls
+
+
+def _transformers(case: Case, inputs: Inputs) -> Call:
+    from step import library_chain
+
+    allowed = None if inputs.mask is None else unpack(inputs.mask, case.vocab)
+    return library_chain(inputs.logits, allowed, SETTINGS[case.sampling])
 
 
 def _flashinfer(case: Case, logits: Tensor) -> dict[str, Call]:
