@@ -177,6 +177,10 @@ class TestEqualsTheDefinition:
         penalty = torch.full((rows,), 1.3)
         return replace(inputs, seen=ids, penalty=penalty, bias_ids=ids[:, :9], bias=bias)
 
+    def test_a_head_alone_needs_no_sums(self) -> None:
+        plan, inputs = make_inputs(random_logits(2, 1000), temperature=2.0, alpha=0.3)
+        assert_same(replace(plan, measured=False), inputs)
+
     def test_the_whole_order_with_truncation(self) -> None:
         rows, vocab = 1, 700
         plan, inputs = make_inputs(
