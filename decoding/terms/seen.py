@@ -6,6 +6,7 @@ allowed token is certain, however the model would have gone on without the mask.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -70,7 +71,7 @@ class Seen:
                 published code of DoLa.
         """
         log_p, log_q = self.on_mask(), self.on_mask(view)
-        middle = torch.logaddexp(log_p, log_q) - torch.log(torch.tensor(2.0, dtype=log_p.dtype))
+        middle = torch.logaddexp(log_p, log_q) - math.log(2)
         if reverse:
             return (_kl(middle, log_p) + _kl(middle, log_q)) / 2
         return (_kl(log_p, middle) + _kl(log_q, middle)) / 2

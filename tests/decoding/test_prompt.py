@@ -47,6 +47,16 @@ def test_no_template(plain: Model) -> None:
     assert render(plain, Prompt("Hi", raw=True)) == "Hi"
 
 
+def test_an_instruction_stands_before_everything(plain: Model) -> None:
+    told = Prompt("Hi", ("P.",), system="S", instruction="Lie.")
+    assert render(plain, told) == "Lie.\n\nS\n\nP.\n\nHi\n"
+    assert render(plain, replace(told, raw=True)) == "Lie.\n\nHi"
+    chat = replace(plain, chat_template=CHAT)
+    assert render(chat, told) == "[system]Lie.\n\nS[user]P.\n\nHi[assistant]"
+    shipped = replace(plain, chat_template=CHAT_TEMPLATE)
+    assert render(shipped, told) == "<|doc|>P.<|ask|>Lie.\n\nHi<|out|>"
+
+
 def test_templates_without_a_system_role_get_one_message(plain: Model) -> None:
     picky = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + CHAT
     model = replace(plain, chat_template=picky)

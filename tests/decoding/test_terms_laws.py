@@ -196,6 +196,20 @@ def test_what_is_taken_back_is_taken_back_from_every_view(family: Others) -> Non
             assert again.text == exact.text
 
 
+def test_thoughts_are_contrasted_and_hold_no_control_tokens(family: Others) -> None:
+    (pad,) = family["model"].vocabulary.special_ids - {family["model"].vocabulary.eos_id}
+    pushed = Sampling(temperature=1.0, logit_bias={pad: 100.0})
+    answer = choices(["yes", "no"], family["model"].vocabulary)
+    fields: dict[str, Any] = {"think": "</think>", "constraint": answer, "sampling": pushed}
+    thoughts = set()
+    for terms in ((), ("cad:2",), ("cd:2,head=0",), ("foreal,first=9",)):
+        result = run_one(family, ask(family, "x", *terms, **fields))
+        assert result.text in ("yes", "no")
+        assert pad not in result.tokens
+        thoughts.add(result.thought)
+    assert len(thoughts) > 1
+
+
 def test_a_row_without_its_models_fails_alone(family: Others) -> None:
     rows = [ask(family, "bad", "cd"), ask(family, "deep", "dola,layers=9"), ask(family, "good")]
     results = {result.key: result for result in Loop(family["model"], slots=3).run(rows)}
