@@ -29,17 +29,19 @@ class Said:
 
     Attributes:
         logits: float [rows, vocab], the rows' own; see `head.step_logits` for what is left out.
+        led: For each row, whether the choice is the expert's.
+        asked: For each row, how many other networks were asked.
         contrast: None where no row has any.
         head: float [rows], alpha of the plausibility head; None as above.
         doubt: [rows], how far the nearest decision of a gate is from turning; None as above.
-        led: The rows whose choice is the expert's.
     """
 
     logits: Tensor
+    led: Sequence[bool]
+    asked: Sequence[int]
     contrast: Contrast | None = None
     head: Tensor | None = None
     doubt: Tensor | None = None
-    led: tuple[bool, ...] = ()
 
 
 def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tensor | None) -> Said:
@@ -57,7 +59,7 @@ def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tenso
     )
     groups = {} if masks is None else _groups(rows, masks)
     if masks is None or not groups:
-        return Said(logits)
+        return Said(logits, [False] * len(rows), [0] * len(rows))
     return _Step(views, rows, logits, masks, groups).said(reading)
 
 
@@ -91,6 +93,7 @@ class _Step:
         self._allowed = unpack(masks.to(logits.device), logits.shape[1])
         wanted = (v for places in groups.values() for v in views.wanted(rows[places[0]].request))
         self._planes = list(dict.fromkeys(wanted))
+        self._asked = [0] * len(rows)
         self._heard = logits.repeat(len(self._planes), 1, 1)  # a view that is not asked agrees
 
     def said(self, reading: Reading) -> Said:
@@ -100,6 +103,8 @@ class _Step:
         seen = {terms: self._seen(terms, places) for terms, places in self._groups.items()}
         for role, called in self._called(seen).items():
             self._listen(role, called, self._views.ask(role, [self._rows[p] for p in called]))
+            for place in called:
+                self._asked[place] += 1
         return self._weighed(seen)
 
     def _listen(self, role: Role, places: Sequence[int], reading: Reading) -> None:
@@ -173,7 +178,7 @@ class _Step:
         contrast = Contrast(
             self._heard, weights, base, own, shares if shares.any() else None, self._sizes()
         )
-        return Said(self._logits, contrast, head, doubt, tuple(led))
+        return Said(self._logits, led, self._asked, contrast, head, doubt)
 
     def _sizes(self) -> Tensor | None:
         """Columns of each view; None where all have as many as the model."""

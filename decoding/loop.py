@@ -6,7 +6,6 @@ A finished row makes room for the next request at once.
 
 from __future__ import annotations
 
-import itertools
 import operator
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -17,13 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tether.decoding import step
-from tether.decoding.blend import blend, sound
+from tether.decoding import step, ties
 from tether.decoding.contrast import Said, contrasted
 from tether.decoding.lanes import Reading
 from tether.decoding.models.base import Model
-from tether.decoding.plan import Choice, Inputs
-from tether.decoding.reference import unpack
+from tether.decoding.plan import Inputs
 from tether.decoding.request import Delta, Request, Result
 from tether.decoding.row import Row
 from tether.decoding.sampling import Controls
@@ -34,8 +31,6 @@ from tether.errors import ModelError, TetherError, UsageError
 from tether.grammars.constraint import Mask
 
 _THREAD_AFTER_S = 0.004  # forwards shorter than this cost less than handing masks to a thread
-_TIE = 2e-4  # final scores nearer than this are decided in float64 (see `_settle_ties`)
-_TIE_PARAMETERS = 32e6  # largest network that is worth a float64 copy
 
 OnDelta = Callable[[Delta], None]
 
@@ -96,7 +91,7 @@ class _Batch:
         self._free_mask = _packed(refused, self._model.vocabulary.num_words)
         self._threads, self._on_delta = threads, on_delta
         self._views = Views(self._networks, slots)
-        self._settles = all(map(_settles_ties, models.values()))
+        self._settles = all(map(ties.settles, models.values()))
         self._forward_s = 0.0
         self._controlled: list[Row] = []
         self.rows: list[Row] = []
@@ -198,8 +193,11 @@ class _Batch:
 
     def _choose(self, rows: Sequence[Row], reading: Reading, masks: Future[Tensor | None]) -> None:
         """One step: a token for every row, taken by it."""
-        for row, token in zip(rows, self._tokens(rows, reading, masks.result()), strict=True):
-            row.forwarded()
+        allowed = masks.result()
+        said = contrasted(self._views, rows, reading, allowed)
+        tokens = self._tokens(rows, said, allowed)
+        for row, token, views, led in zip(rows, tokens, said.asked, said.led, strict=True):
+            row.forwarded(views, led=led)
             if row.finish is None:
                 row.take(token)
             if row.finish is None:
@@ -208,16 +206,13 @@ class _Batch:
                 for delta in row.deltas():
                     self._on_delta(delta)
 
-    def _tokens(self, rows: Sequence[Row], reading: Reading, masks: Tensor | None) -> list[int]:
-        said = contrasted(self._views, rows, reading, masks)
+    def _tokens(self, rows: Sequence[Row], said: Said, masks: Tensor | None) -> list[int]:
         controls = self._controls(rows)
         inputs = self._inputs(controls, rows, said, masks)
         choice = step.choose(controls.plan, inputs)
         tokens: list[int] = choice.token.tolist()
         if self._settles:
-            self._settle_ties(rows, inputs, _firmness(inputs, choice, said), tokens)
-        for row in itertools.compress(rows, said.led):
-            row.led()
+            self._settle_ties(rows, inputs, ties.firmness(inputs, choice, said), tokens)
         return tokens
 
     def _inputs(
@@ -237,21 +232,13 @@ class _Batch:
         for index, margin in enumerate(firmness.tolist()):
             row = rows[index]
             temperature = row.request.sampling.temperature
-            if margin * min(1.0, temperature or 1.0) >= _TIE:
+            if margin * min(1.0, temperature or 1.0) >= ties.NEAR:
                 continue
             mask = None if inputs.mask is None else inputs.mask[index : index + 1].cpu()
-            said = self._said_exactly(row, mask)
+            said = ties.said_exactly(self._networks, row, mask)
             controls = Controls.of([row.request.sampling], said.logits.device)
             alone = self._inputs(controls, [row], said, mask)
             tokens[index] = int(step.choose(controls.plan, alone).token)
-
-    def _said_exactly(self, row: Row, mask: Tensor | None) -> Said:
-        """One step of a row alone in the exact networks, without a kept cache."""
-        views = Views({role: n.exact() for role, n in self._networks.items()}, 1)
-        views.open(row)
-        said = contrasted(views, [row], views.start(row), mask)
-        views.close(row)
-        return said
 
     def _speakable(self, logits: Tensor, masks: Tensor | None) -> Tensor:
         """Logits without the ids that free text never holds; masks, where there are any, do it."""
@@ -268,23 +255,6 @@ class _Batch:
             self._held_controls = Controls.of(samplings, device, margin=self._settles)
             self._controlled = list(rows)
         return self._held_controls
-
-
-def _firmness(inputs: Inputs, choice: Choice, said: Said) -> Tensor:
-    """How far each row stands from another choice, [rows]: in scores, in its gates, in its head."""
-    assert choice.margin is not None, "the controls of a loop that settles ties ask for it"
-    if said.doubt is None or inputs.head is None or inputs.mask is None:
-        return choice.margin
-    blended = blend(torch.log_softmax(sound(inputs.logits), dim=1), inputs)
-    allowed = unpack(inputs.mask, blended.shape[1])
-    best = blended.masked_fill(~allowed, -torch.inf).amax(dim=1, keepdim=True)
-    edge = (blended - best - inputs.head[:, None].log()).abs().masked_fill(~allowed, torch.inf)
-    return torch.minimum(choice.margin, torch.minimum(said.doubt, edge.amin(dim=1)))
-
-
-def _settles_ties(model: Model) -> bool:
-    small = model.network.num_parameters <= _TIE_PARAMETERS
-    return small and model.network.dtype in (torch.float32, torch.float64)
 
 
 def _check_vocabulary(model: Model, other: Model, role: Role) -> None:

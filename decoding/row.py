@@ -88,14 +88,16 @@ class Row:
         output = self.context[len(self.request.prompt) :]
         return [self._vocabulary.tokens[token] for token in output]
 
-    def forwarded(self, *, by_view: bool = False) -> None:
-        """A forward of the model, or of a view apart from it, took part in the row."""
-        self._num_view_forwards += by_view
-        self._num_forwards += not by_view
+    def forwarded(self, views: int = 0, *, led: bool = False) -> None:
+        """A forward of the model took part in the row, and so many of other models.
 
-    def led(self) -> None:
-        """The expert made the choice that comes next."""
-        self._num_led += 1
+        Args:
+            views: Forwards of other models for this choice.
+            led: The choice is the expert's.
+        """
+        self._num_forwards += 1
+        self._num_view_forwards += views
+        self._num_led += led
 
     def take(self, token: int) -> None:
         """Append a chosen token and whatever it forces; may end the row."""

@@ -97,8 +97,6 @@ class Views:
     def ask(self, role: Role, rows: Sequence[Row]) -> Reading:
         """One forward of another network over what it has not seen of these rows."""
         lanes = [lane for row in rows for key, lane in self._lanes[row].items() if key[0] == role]
-        for row in rows:
-            row.forwarded(by_view=True)
         return self._tracks[role].run(lanes, self._taps(rows, role))
 
     def own(self, rows: Sequence[Row], reading: Reading) -> Tensor:

@@ -71,7 +71,6 @@ class Path:
         if float(best.values[1]) > 0:
             place = self._choose(best.values.tolist())
         if not self.dropped:
-            self.row.forwarded()
             self.row.take(int(best.indices[place]))
 
     def _choose(self, best: list[float]) -> int:
@@ -148,6 +147,8 @@ def _step(views: Views, paths: Sequence[Path], masks: Masks) -> None:
 def _odds(views: Views, rows: Sequence[Row], masks: Tensor | None) -> Tensor:
     """Probabilities [rows, vocab] of the next tokens, contrast included; temperature has no say."""
     said = contrasted(views, rows, views.run(), masks)
+    for row, asked, led in zip(rows, said.asked, said.led, strict=True):
+        row.forwarded(asked, led=led)
     controls = Controls.of([row.request.sampling for row in rows], said.logits.device)
     inputs = controls.inputs(rows, said.logits, masks)
     inputs = replace(inputs, contrast=said.contrast, head=said.head)
