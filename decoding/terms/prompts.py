@@ -31,7 +31,8 @@ def cast(prompt: Prompt, terms: Sequence[Term]) -> tuple[Prompt, dict[Variant, P
             "Without its evidence the prompt is empty, so there is nothing to contrast with.",
             hint="Give the question as the prompt, beside the evidence.",
         )
-    reworded = any(term.neutral for term in terms)
+    is_document = bool(prompt.fields) and not prompt.passages  # which asks for nothing itself
+    reworded = any(term.neutral for term in terms) and not is_document
     main = replace(prompt, text=neutral(prompt.text)) if reworded else prompt
     made: dict[Variant, Prompt] = {
         "given": prompt,

@@ -34,6 +34,15 @@ def test_lqcd_answers_the_neutral_wording(tether: Tether, fake: FakeEngine) -> N
     assert fake.prompts[request.prompts["given"][0]].text == QUESTION
 
 
+def test_lqcd_leaves_documents_alone(tether: Tether, fake: FakeEngine) -> None:
+    mail = "Is Ada well? I think she lives in Linz."
+    tether("json", mail, "-s", "city", "--contrast", "lqcd")
+    tether("json", "Isn't it Linz?", "-e", mail, "-s", "city", "--contrast", "lqcd")
+    document, question = (fake.prompts[request.prompt[0]].text for request in fake.seen)
+    assert document == mail
+    assert question == "Is it Linz?"
+
+
 def test_settings_of_every_kind(
     tether: Tether, fake: FakeEngine, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
