@@ -226,3 +226,19 @@ def test_another_vocabulary_is_refused(family: Others) -> None:
     other = Vocabulary.from_tokens(tokens, family["model"].vocabulary.eos_id)
     with pytest.raises(ModelError, match="other tokens"):
         Loop(family["model"], others={"amateur": replace(family["amateur"], vocabulary=other)})
+
+
+def test_heads_of_another_size(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Columns beyond the shorter head are padding: a view says nothing of them, nor may a text."""
+    sizes = (290, 320)  # the tokenizer has 290
+    found = []
+    for size in sizes:
+        directory = tmp_path_factory.mktemp(f"head{size}")
+        save_checkpoint(directory, "llama", vocab_size=size)
+        found.append(models.load(str(directory), dtype="float32"))
+    tokens = sum(bool(text) for text in found[0].vocabulary.tokens)
+    for model, other in (found, found[::-1]):
+        others: Others = {"model": model, "amateur": other, "expert": other}
+        for terms in (("cd:1,head=0",), ("proxy",), ("uadf",), ("fsgen,at=1",)):
+            result = run_one(others, ask(others, "x", *terms, sampling=Sampling(temperature=2.0)))
+            assert max(result.tokens) < tokens
