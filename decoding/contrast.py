@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import numpy as np
@@ -34,6 +34,7 @@ class Said:
         contrast: None where no row has any.
         head: float [rows], alpha of the plausibility head; None as above.
         doubt: [rows], how far the nearest decision of a gate is from turning; None as above.
+        mixtures: By the place of a row; see `Scales`.
     """
 
     logits: Tensor
@@ -42,6 +43,7 @@ class Said:
     contrast: Contrast | None = None
     head: Tensor | None = None
     doubt: Tensor | None = None
+    mixtures: Mapping[int, Tensor] = field(default_factory=dict)
 
 
 def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tensor | None) -> Said:
@@ -163,6 +165,7 @@ class _Step:
         base, own, head, doubt = zero + 1, zero.clone(), zero.clone(), zero + torch.inf
         weights, shares = (zero.repeat(len(self._planes), 1) for _ in range(2))
         led = [False] * len(self._rows)
+        mixtures: dict[int, Tensor] = {}
         for terms, places in self._groups.items():
             before = seen[terms]
             scales = Scales(replace(before, said={**before.said, **self._said(terms, places)}))
@@ -175,10 +178,13 @@ class _Step:
                     kept[self._planes.index(view), places] = weight
             for place, decided in zip(places, scales.decided.tolist(), strict=True):
                 led[place] = decided
+            mixtures |= {places[index]: mixed for index, mixed in scales.mixtures.items()}
+        if not self._planes:
+            return Said(self._logits, led, self._asked, mixtures=mixtures)
         contrast = Contrast(
             self._heard, weights, base, own, shares if shares.any() else None, self._sizes()
         )
-        return Said(self._logits, led, self._asked, contrast, head, doubt)
+        return Said(self._logits, led, self._asked, contrast, head, doubt, mixtures)
 
     def _sizes(self) -> Tensor | None:
         """Columns of each view; None where all have as many as the model."""

@@ -28,13 +28,17 @@ class Lane:
         prompt: Its own prompt, not empty.
         slot: Its place in the cache.
         held: Tokens that the cache holds and that still are the row's.
+        mixture: What is fed for the row's newest token; see `Network.forward`.
+        mixed: Whether mixtures were fed: the row's tokens alone do not say what the cache holds.
     """
 
-    __slots__ = ("held", "prompt", "row", "slot")
+    __slots__ = ("held", "mixed", "mixture", "prompt", "row", "slot")
 
     def __init__(self, row: Row, prompt: Sequence[int]) -> None:
         self.row, self.prompt = row, tuple(prompt)
         self.slot, self.held = -1, 0
+        self.mixture: Tensor | None = None
+        self.mixed = False
 
     def __len__(self) -> int:
         return len(self.prompt) + self.row.num_output
@@ -50,6 +54,12 @@ class Lane:
             return self.row.context[self.held - len(self) :]
         said = self.row.context[len(self.row.request.prompt) :]
         return [*self.prompt[self.held :], *said]
+
+    def take_mixture(self) -> Tensor | None:
+        """What is fed for the last pending token; None is the token itself."""
+        taken, self.mixture = self.mixture, None
+        self.mixed |= taken is not None
+        return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +133,17 @@ class Lanes:
         for lane in lanes:
             while len(pending := lane.pending()) > _CHUNK:
                 self._forward([lane], [pending[:_CHUNK]], ())
-        flat = self._forward(lanes, [lane.pending() for lane in lanes], taps)
+        mixtures = _stacked([lane.take_mixture() for lane in lanes])
+        flat = self._forward(lanes, [lane.pending() for lane in lanes], taps, mixtures)
         hidden = flat.view(1 + len(taps), len(lanes), -1)
         return Reading(hidden, {lane: n for n, lane in enumerate(lanes)}, taps)
 
     def _forward(
-        self, lanes: list[Lane], pending: list[list[int]], taps: tuple[int, ...]
+        self,
+        lanes: list[Lane],
+        pending: list[list[int]],
+        taps: tuple[int, ...],
+        mixtures: Tensor | None = None,
     ) -> Tensor:
         network, cache = self.network, self._cache
         for lane in lanes:
@@ -138,7 +153,7 @@ class Lanes:
         window = cache.window(first, counts, device=network.device, dtype=network.dtype)
         padded = [tokens + [0] * (max(counts) - len(tokens)) for tokens in pending]
         tokens = torch.tensor(padded).to(network.device)
-        hidden = network.forward(tokens, cache, window, taps)
+        hidden = network.forward(tokens, cache, window, taps, mixtures)
         cache.commit(window)
         for lane, count in zip(lanes, counts, strict=True):
             lane.held += count
@@ -152,3 +167,12 @@ class Lanes:
                 free = self._lanes.index(None)
                 self._cache.move(last.slot, free)
                 self._lanes[free], last.slot = last, free
+
+
+def _stacked(mixtures: Sequence[Tensor | None]) -> Tensor | None:
+    """[lanes, vocab], zero where a lane has none; None where no lane has one."""
+    given = next((mixture for mixture in mixtures if mixture is not None), None)
+    if given is None:
+        return None
+    none = torch.zeros_like(given)
+    return torch.stack([none if mixture is None else mixture for mixture in mixtures])

@@ -25,6 +25,7 @@ from tether.decoding.request import Delta, Request, Result
 from tether.decoding.row import Row
 from tether.decoding.sampling import Controls
 from tether.decoding.search.vote import check_poll, elect, polls
+from tether.decoding.terms.lead import check_free
 from tether.decoding.terms.term import Role
 from tether.decoding.views import Views
 from tether.errors import ModelError, TetherError, UsageError
@@ -170,6 +171,7 @@ class _Batch:
         try:
             self._views.check(row.request)
             check_poll(row.request)
+            check_free(row.request)
         except TetherError as error:
             row.fail(error)
 
@@ -205,6 +207,9 @@ class _Batch:
             if self._on_delta is not None:
                 for delta in row.deltas():
                     self._on_delta(delta)
+        for place, mixture in said.mixtures.items():
+            if rows[place].free:
+                self._views.soften(rows[place], mixture)
 
     def _tokens(self, rows: Sequence[Row], said: Said, masks: Tensor | None) -> list[int]:
         controls = self._controls(rows)
@@ -227,12 +232,13 @@ class _Batch:
         """Decide near-ties on logits recomputed alone in float64, views included.
 
         The rounding of a forward depends on the shape of its batch, so two nearly equal scores
-        could change places when a row runs in other company or after a resume.
+        could change places when a row runs in other company or after a resume. What a row was fed
+        beside its tokens cannot be recomputed from them: such a row is left as it is.
         """
         for index, margin in enumerate(firmness.tolist()):
             row = rows[index]
             temperature = row.request.sampling.temperature
-            if margin * min(1.0, temperature or 1.0) >= ties.NEAR:
+            if margin * min(1.0, temperature or 1.0) >= ties.NEAR or self._views.softened(row):
                 continue
             mask = None if inputs.mask is None else inputs.mask[index : index + 1].cpu()
             said = ties.said_exactly(self._networks, row, mask)

@@ -63,6 +63,11 @@ class Row:
         """Whether the next token goes through the constraint."""
         return self._matcher is not None
 
+    @property
+    def free(self) -> bool:
+        """Whether the next token is thought, or text of a row without thought and constraint."""
+        return self._thinking or (self.request.think is None and not self.constrained)
+
     def fill_mask(self, out: Mask) -> None:
         """Write the mask of the next token; a dead end ends the row and allows all."""
         matcher = self._matcher
@@ -87,6 +92,11 @@ class Row:
         """The bytes of each output token."""
         output = self.context[len(self.request.prompt) :]
         return [self._vocabulary.tokens[token] for token in output]
+
+    def token(self, text: bytes) -> int | None:
+        """The token of these bytes, where there is one."""
+        tokens = self._vocabulary.tokens
+        return tokens.index(text) if text in tokens else None
 
     def forwarded(self, views: int = 0, *, led: bool = False) -> None:
         """A forward of the model took part in the row, and so many of other models.

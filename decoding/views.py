@@ -84,6 +84,14 @@ class Views:
         """The lane that a view reads."""
         return self._lanes[row][_key(view, row.request)]
 
+    def soften(self, row: Row, mixture: Tensor) -> None:
+        """Feed a mixture [vocab] for the row's newest token in the next forward."""
+        self.lane(row, OWN).mixture = mixture
+
+    def softened(self, row: Row) -> bool:
+        """Whether the row has been fed mixtures."""
+        return self.lane(row, OWN).mixed
+
     def start(self, row: Row) -> Reading:
         """The first forward of a row and of its other prompts, each alone."""
         taps = self._taps([row], "model")

@@ -36,7 +36,12 @@ class Network(Protocol):
     dtype: torch.dtype
 
     def forward(
-        self, tokens: Tensor, cache: SlotCache, window: Window, taps: Sequence[int] = ()
+        self,
+        tokens: Tensor,
+        cache: SlotCache,
+        window: Window,
+        taps: Sequence[int] = (),
+        mixtures: Tensor | None = None,
     ) -> Tensor:
         """Run int64 [rows, q] through the layers, writing keys and values into the cache.
 
@@ -45,6 +50,8 @@ class Network(Protocol):
             cache: The slots of this network.
             window: Where the tokens go.
             taps: Layers to read out early: 0 stands before the first layer, n after n layers.
+            mixtures: float [rows, vocab], what is fed for each row's last real token: the share
+                of every token's embedding; the rest to 1 is its own. None is all its own.
 
         Returns:
             What `head` reads of each row's last real token: [rows, width] of the last layer, then
@@ -59,6 +66,20 @@ class Network(Protocol):
 
     def exact(self) -> Network:
         """The same network in float64, to decide near-ties; made once."""
+
+
+def mix(fed: Tensor, last: Tensor, mixtures: Tensor, embeddings: Tensor) -> None:
+    """Put mixtures where some tokens are fed; all zero leaves a token as it is, bit for bit.
+
+    Args:
+        fed: [tokens, width], changed in place.
+        last: int64 [rows], the tokens that are mixed.
+        mixtures: See `Network.forward`.
+        embeddings: [vocab or more, width].
+    """
+    own = 1 - mixtures.sum(dim=1, keepdim=True)
+    expected = mixtures.to(fed) @ embeddings[: mixtures.shape[1]]
+    fed[last] = fed[last] * own.to(fed) + expected
 
 
 @dataclass(frozen=True, slots=True)

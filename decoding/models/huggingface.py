@@ -19,6 +19,7 @@ from transformers.cache_utils import Cache
 from transformers.utils import logging
 
 from tether.decoding.cache import SlotCache, SlotLayer, Window
+from tether.decoding.models.base import mix
 from tether.decoding.models.library_head import LibraryHead
 from tether.errors import ModelError
 
@@ -83,17 +84,25 @@ class HuggingFaceNetwork:
 
     @torch.inference_mode()
     def forward(
-        self, tokens: Tensor, cache: SlotCache, window: Window, taps: Sequence[int] = ()
+        self,
+        tokens: Tensor,
+        cache: SlotCache,
+        window: Window,
+        taps: Sequence[int] = (),
+        mixtures: Tensor | None = None,
     ) -> Tensor:
         """See Network.forward. Where the head is not plain, the states are already logits."""
-        inputs = {
-            "input_ids": tokens,
+        inputs: dict[str, Any] = {
             "attention_mask": self._masks(window),
             # Padding may point past the last position of a learned table.
             "position_ids": window.columns.clamp(max=self.max_positions - 1),
             "past_key_values": _WindowCache(cache, window),
             "use_cache": True,
         }
+        if mixtures is None:
+            inputs["input_ids"] = tokens
+        else:
+            inputs["inputs_embeds"] = self._embedded(tokens, window, mixtures)
         if taps:
             norm = self._last_norm()
             found = self._base(**inputs, output_hidden_states=True)
@@ -107,6 +116,15 @@ class HuggingFaceNetwork:
     def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
         """See Network.head."""
         return self._head.logits(hidden, ids)
+
+    def _embedded(self, tokens: Tensor, window: Window, mixtures: Tensor) -> Tensor:
+        """The embeddings [rows, q, width] with each row's last one mixed."""
+        table = self._model.get_input_embeddings()
+        fed: Tensor = table(tokens)
+        # Asked for, not read from its weight, which some architectures scale.
+        every = table(torch.arange(mixtures.shape[1], device=tokens.device))
+        mix(fed.view(-1, fed.shape[-1]), window.last, mixtures, every)
+        return fed
 
     def _last_norm(self) -> Any:
         """The norm between the layers and the head.

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tether.decoding.cache import SlotCache, Window
 from tether.decoding.head import linear_at
+from tether.decoding.models.base import mix
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 
@@ -92,7 +93,12 @@ class LeanNetwork:
 
     @torch.inference_mode()
     def forward(
-        self, tokens: Tensor, cache: SlotCache, window: Window, taps: Sequence[int] = ()
+        self,
+        tokens: Tensor,
+        cache: SlotCache,
+        window: Window,
+        taps: Sequence[int] = (),
+        mixtures: Tensor | None = None,
     ) -> Tensor:
         """See Network.forward."""
         rows, width = tokens.shape
@@ -103,6 +109,8 @@ class LeanNetwork:
         rotary = self._cos[columns], self._sin[columns]  # each [tokens, 1, head_dim]
         last = window.last if real is None else _last_real(window)
         hidden = F.embedding(flat, self._embedding)  # [tokens, width]
+        if mixtures is not None:
+            mix(hidden, last, mixtures, self._embedding)
         states = [hidden[last]] if taps else []  # before the first layer, then after each
         for layer, held in zip(self._layers, cache.layers, strict=True):
             normed = self._normalise(hidden, layer.attention_norm)

@@ -16,6 +16,7 @@ from tether.decoding.terms.ead import Ead
 from tether.decoding.terms.foreal import Foreal
 from tether.decoding.terms.fsgen import Fsgen
 from tether.decoding.terms.icd import Icd
+from tether.decoding.terms.lead import Lead
 from tether.decoding.terms.lol import Lol
 from tether.decoding.terms.lqcd import Lqcd
 from tether.decoding.terms.mvp import Mvp
@@ -24,7 +25,7 @@ from tether.decoding.terms.term import Role, Term, roles
 from tether.decoding.terms.uadf import Uadf
 from tether.errors import UsageError
 
-_KINDS = (Cad, Cd, Dola, Ead, Foreal, Fsgen, Icd, Lol, Lqcd, Mvp, Proxy, Uadf)
+_KINDS = (Cad, Cd, Dola, Ead, Foreal, Fsgen, Icd, Lead, Lol, Lqcd, Mvp, Proxy, Uadf)
 METHODS: dict[str, type[Term]] = {kind.name: kind for kind in _KINDS}
 """Every method by the name that users write."""
 
@@ -53,7 +54,8 @@ def parse_all(texts: Sequence[str]) -> tuple[Term, ...]:
     """Terms that stand together.
 
     Raises:
-        UsageError: One is wrong, a method is named twice, or two decide who speaks.
+        UsageError: One is wrong, a method is named twice, two decide who speaks, or one that
+            stands alone has company.
     """
     terms = tuple(parse(text) for text in texts)
     names = [term.name for term in terms]
@@ -65,6 +67,11 @@ def parse_all(texts: Sequence[str]) -> tuple[Term, ...]:
         raise UsageError(
             f"{routers[0]} and {routers[1]} both say when the expert speaks.",
             hint="Keep one of them.",
+        )
+    if Lead.name in names and len(names) > 1:
+        raise UsageError(
+            "lead stands alone: other views could not follow what the model is fed.",
+            hint="Take out lead or the others.",
         )
     return terms
 

@@ -14,7 +14,7 @@ Strength = float | Tensor
 
 
 class Scales:
-    """Weights of the views of some rows that have the same terms; every tensor is [rows].
+    """Weights of the views of some rows that have the same terms; tensors are [rows].
 
     Attributes:
         seen: The step.
@@ -24,6 +24,8 @@ class Scales:
         head: Alpha of the plausibility head; the strictest term's.
         doubt: How far the nearest decision of a gate is from turning: under rounding, it might.
         decided: Boolean, the expert decides in the model's stead.
+        mixtures: For rows (by place) that are fed a mixture for the token they choose now, the
+            share [vocab] of each token; the rest to 1 is the chosen one's.
     """
 
     def __init__(self, seen: Seen) -> None:
@@ -37,6 +39,7 @@ class Scales:
         self.head = self._zero
         self.doubt = self._zero + torch.inf
         self.decided = self._zero.bool()
+        self.mixtures: dict[int, Tensor] = {}
 
     def contrast(
         self,

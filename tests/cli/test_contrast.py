@@ -63,6 +63,7 @@ def test_settings_of_every_kind(
         (["--contrast", "cad:x"], "a number from 0"),
         (["--contrast", "cad", "--contrast", "cad"], "Keep one"),
         (["--contrast", "ead", "--contrast", "fsgen"], "Keep one"),
+        (["--contrast", "cad", "--contrast", "lead"], "Take out lead"),
         (["--contrast", "cad", "--raw-prompt"], "without --raw-prompt"),
     ],
 )
