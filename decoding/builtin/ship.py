@@ -1,7 +1,7 @@
 """Puts a trained checkpoint into the package: `python -m tether.decoding.builtin.ship RUN REPORT`.
 
-Copies config, weights and tokenizer from RUN/model, and writes the model card from RUN's settings
-and log and from the report of `evaluate.py`; no figure in the card is typed by hand.
+Copies config, weights and tokenizer from RUN/model (or `--model`), and writes the model card from
+RUN's settings and log and from the report of `evaluate.py`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ HOME = Path(__file__).resolve().parent
 FILES = ("config.json", "model.safetensors")
 
 
-def ship(run: Path, report: Path, home: Path = HOME) -> None:
-    """Write home/model from a finished run and its evaluation report."""
+def ship(run: Path, report: Path, model: Path, home: Path = HOME) -> None:
+    """Write home/model from a finished run, its evaluation report and the checkpoint it judged."""
     target = home / "model"
     target.mkdir(exist_ok=True)
     for name in FILES:
-        shutil.copyfile(run / "model" / name, target / name)
-    save_tokenizer(load_tokenizer(run / "model"), target)
+        shutil.copyfile(model / name, target / name)
+    save_tokenizer(load_tokenizer(model), target)
     shutil.copyfile(report, target / "evaluation.json")
     (target / "README.md").write_text(card(run, report, target, home), encoding="utf-8")
 
@@ -83,8 +83,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("report", type=Path)
+    parser.add_argument("--model", type=Path, help="default: RUN/model")
     flags = parser.parse_args()
-    ship(flags.run, flags.report)
+    ship(flags.run, flags.report, flags.model or flags.run / "model")
 
 
 if __name__ == "__main__":

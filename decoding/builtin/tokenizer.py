@@ -1,7 +1,7 @@
 """Trains the 2,048-token byte-level BPE of the built-in model, and writes its two files.
 
-A space sticks only to lower-case words, so a name or a number has the same tokens after a space,
-a quote or a bracket: copying is identity.
+A space is a token of its own, so a word, key, name or number has the same tokens after a space, a
+quote, a colon or a bracket: copying is identity, for words never seen in training too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 VOCABULARY = 2048
 PAD, END = "<|pad|>", "<|end|>"
 SPECIAL = [PAD, END, "<|doc|>", "<|json|>", "<|sparql|>", "<|ask|>", "<|out|>"]
-WORDS = r" ?[a-z]+|[A-Z][a-z]+|[A-Z]|[0-9]|[^\sA-Za-z0-9]+|\s"
+WORDS = r"[a-z]+|[A-Z][a-z]+|[A-Z]|[0-9]|[^\sA-Za-z0-9]+|\s"
 CONTEXT = 1024
 # `fields` is the schema line, `documents` the passages; see tether.decoding.prompt.
 CHAT_TEMPLATE = """\

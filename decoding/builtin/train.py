@@ -1,11 +1,13 @@
-"""Trains the built-in model from scratch: `python -m tether.decoding.builtin.train --out DIR`.
+"""Trains the built-in model: `python -m tether.decoding.builtin.train --out DIR`.
 
-Everything follows from `--tokens` and `--seed`; nothing depends on time.
+Everything follows from `--tokens` and `--seed`, and from the checkpoint named by `--start`, if any;
+nothing depends on time.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import time
@@ -23,6 +25,7 @@ from tether.decoding.builtin.batches import Batch, pool
 from tether.decoding.builtin.checkpoint import export, load_state, save_state
 from tether.decoding.builtin.generator.mix import tokenizer_texts
 from tether.decoding.builtin.generator.wordings import wordings_digest
+from tether.decoding.builtin.inherit import inherit
 from tether.decoding.builtin.optimiser import optimisers, rate, set_rate
 from tether.decoding.builtin.tokenizer import (
     CONTEXT,
@@ -67,6 +70,19 @@ def answer_loss(model: Qwen3ForCausalLM, batch: Batch, *, half: bool = False) ->
         hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
         logits = model.lm_head(hidden.flatten(0, 1)[batch.places])
     return functional.cross_entropy(logits.float(), batch.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A checkpoint to start from, and how many tokens it has seen: the plan goes on there."""
+
+    checkpoint: Path
+    seen: int
+
+    def as_json(self) -> dict[str, str | int]:
+        """The weights' digest and the tokens, for the settings of the run."""
+        weights = (self.checkpoint / "model.safetensors").read_bytes()
+        return {"start_sha256": hashlib.sha256(weights).hexdigest(), "seen": self.seen}
 
 
 @dataclass(slots=True)
@@ -161,16 +177,28 @@ def settings(total: int, seed: int) -> dict[str, str | int]:
     }
 
 
-def start(out: Path, total: int, seed: int, *, resume: bool, half: bool = False) -> Run:
-    """A new run (tokenizer trained first), or the saved one."""
+def start(
+    out: Path,
+    total: int,
+    seed: int,
+    *,
+    resume: bool,
+    half: bool = False,
+    origin: Origin | None = None,
+) -> Run:
+    """A new run (tokenizer trained first; weights from `origin`, if any), or the saved one."""
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     if not (resume and (out / "tokenizer.json").exists()):
         save_tokenizer(train_tokenizer(tokenizer_texts(random.Random(seed))), out)
     tokenizer = load_tokenizer(out)
-    (out / "settings.json").write_text(json.dumps(settings(total, seed), indent=2) + "\n")
+    facts = settings(total, seed) | (origin.as_json() if origin else {})
+    (out / "settings.json").write_text(json.dumps(facts, indent=2) + "\n")
     model = make_model(tokenizer.get_vocab_size())
     run = Run(model, tokenizer, out, total, random.Random(seed + 1), half)
+    if origin:
+        inherit(model, tokenizer, origin.checkpoint)
+        run.tokens = origin.seen
     if resume:
         numbers = load_state(out, run.model, run.optimizers, run.rng)
         run.tokens, run.step, run.cpu = int(numbers["tokens"]), int(numbers["step"]), numbers["cpu"]
@@ -181,8 +209,10 @@ def main() -> None:
     """Reads the flags and trains."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=74_500_000)
+    parser.add_argument("--tokens", type=int, default=112_500_000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--start", type=Path, help="a checkpoint to start from; see --seen")
+    parser.add_argument("--seen", type=int, default=0, help="tokens that checkpoint has seen")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--bfloat16", action="store_true", help="faster where the CPU has it")
@@ -190,7 +220,15 @@ def main() -> None:
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     torch.set_flush_denormal(True)
-    run = start(flags.out, flags.tokens, flags.seed, resume=flags.resume, half=flags.bfloat16)
+    origin = Origin(flags.start, flags.seen) if flags.start else None
+    run = start(
+        flags.out,
+        flags.tokens,
+        flags.seed,
+        resume=flags.resume,
+        half=flags.bfloat16,
+        origin=origin,
+    )
     if flags.compile:
         for layer in run.model.model.layers:
             layer.compile(dynamic=True)

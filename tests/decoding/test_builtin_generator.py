@@ -164,6 +164,9 @@ def test_passages_answer_their_question() -> None:
         assert make_qa(rng, Split(), "closed").text == ""
         memory = make_qa(rng, Split(), "irrelevant")
         assert memory.entities[0] not in memory.text.split(". ")
+        aside = make_qa(rng, Split("test"), "beside")
+        assert aside.entities[0] in aside.text
+        assert aside.entities[1] == aside.memory
 
 
 def sentences(table: FieldTable) -> list[str]:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from tether.decoding.builtin.average import average
 from tether.decoding.builtin.batches import cut, pool
-from tether.decoding.builtin.checkpoint import load_state, save_state
+from tether.decoding.builtin.checkpoint import export, load_state, save_state
 from tether.decoding.builtin.generator.mix import tokenizer_texts
+from tether.decoding.builtin.inherit import inherit
 from tether.decoding.builtin.optimiser import orthogonal, rate
 from tether.decoding.builtin.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
-from tether.decoding.builtin.train import Run, answer_loss, make_model
+from tether.decoding.builtin.train import Origin, Run, answer_loss, make_model
 
 
 @pytest.fixture(autouse=True)
@@ -40,13 +43,18 @@ def tiny(folder: Path) -> Run:
     return Run(model, tokenizer, folder, 2_000_000, random.Random(2))
 
 
-def test_a_name_has_the_same_tokens_wherever_it_stands(folder: Path) -> None:
+@pytest.mark.parametrize("word", ["Lumbrax", "lumbrax", "landlord", "713"])
+def test_a_word_has_the_same_tokens_wherever_it_stands(folder: Path, word: str) -> None:
     tokenizer = load_tokenizer(folder)
-    alone = tokenizer.encode("Lumbrax").ids
-    for text in (" Lumbrax", '"Lumbrax"', "(Lumbrax)", "\nLumbrax"):
+    alone = tokenizer.encode(word).ids
+    for text in (f" {word}", f'"{word}"', f"({word})", f"\n{word}", f":{word}"):
         ids = tokenizer.encode(text).ids
         assert alone == ids[1 : 1 + len(alone)]
         assert tokenizer.decode(ids) == text
+
+
+def test_special_tokens_are_first(folder: Path) -> None:
+    tokenizer = load_tokenizer(folder)
     assert tokenizer.encode("<|pad|><|end|>").ids == [0, 1]
 
 
@@ -105,9 +113,48 @@ def test_newton_schulz_makes_nearly_orthogonal_rows() -> None:
         assert values.max() < 1.4
 
 
-def test_export_is_a_plain_checkpoint(folder: Path, tmp_path: Path) -> None:
-    from tether.decoding.builtin.checkpoint import export
+def test_a_run_starts_from_a_checkpoint_of_another_tokenizer(folder: Path, tmp_path: Path) -> None:
+    """Equal tokens keep their embedding, others are the mean of their pieces; layers are equal."""
+    first = tiny(folder)
+    export(first.model, first.tokenizer, tmp_path)
+    other = train_tokenizer(tokenizer_texts(random.Random(2), 300), 700)
+    model = make_model(other.get_vocab_size(), layers=2, width=64)
+    inherit(model, other, tmp_path)
+    then, now = first.model.get_input_embeddings().weight, model.get_input_embeddings().weight
+    old, new = first.tokenizer.get_vocab(), other.get_vocab()
+    torch.testing.assert_close(now[new["<|out|>"]], then[old["<|out|>"]], rtol=0.01, atol=1e-3)
+    made = next(name for name in new if name not in old and name.isalpha())
+    pieces = first.tokenizer.encode(made).ids
+    assert len(pieces) > 1
+    torch.testing.assert_close(now[new[made]], then[pieces].mean(0), rtol=0.02, atol=1e-3)
+    layer = "model.layers.1.mlp.up_proj.weight"
+    torch.testing.assert_close(
+        model.state_dict()[layer], first.model.state_dict()[layer], rtol=0.01, atol=1e-3
+    )
 
+
+def test_a_start_is_recorded_and_its_tokens_count(folder: Path, tmp_path: Path) -> None:
+    first = tiny(folder)
+    export(first.model, first.tokenizer, tmp_path)
+    facts = Origin(tmp_path, 5_000).as_json()
+    assert facts["seen"] == 5_000
+    assert len(str(facts["start_sha256"])) == 64
+
+
+def test_an_average_is_the_mean_of_each_weight(folder: Path, tmp_path: Path) -> None:
+    run = tiny(folder)
+    export(run.model, run.tokenizer, tmp_path / "a")
+    for param in run.model.parameters():
+        param.data.mul_(3)
+    export(run.model, run.tokenizer, tmp_path / "b")
+    average(tmp_path / "mean", [tmp_path / "a", tmp_path / "b"])
+    one, mean = (load_file(tmp_path / name / "model.safetensors") for name in ("a", "mean"))
+    for name, weight in one.items():
+        torch.testing.assert_close(mean[name], 2 * weight, rtol=0.02, atol=1e-3)
+    assert load_tokenizer(tmp_path / "mean").get_vocab_size() == run.tokenizer.get_vocab_size()
+
+
+def test_export_is_a_plain_checkpoint(folder: Path, tmp_path: Path) -> None:
     run = tiny(folder)
     export(run.model, run.tokenizer, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

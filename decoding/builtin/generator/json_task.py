@@ -16,6 +16,7 @@ from tether.decoding.builtin.generator.wordings import Domain, domains, generic
 from tether.types import Json
 
 MISC_SHARE = 0.2
+MISSING_SHARE, OPTIONAL_SHARE, NULLABLE_SHARE = 0.2, 0.08, 0.06
 SIZES = [8, 14, 18, 18, 14, 12, 9, 7]
 
 
@@ -106,14 +107,15 @@ def domain_facts(
     return distinct(facts)
 
 
-def ask(rng: random.Random, facts: Sequence[Fact]) -> list[tuple[Field, Json]]:
+def ask(rng: random.Random, facts: Sequence[Fact], doubt: float) -> list[tuple[Field, Json]]:
     """The fields a schema asks for, some marked as ones that might be missing."""
     share = rng.choice([1.0, 1.0, 0.75, 0.5])
     asked = [fact for fact in facts if rng.random() < share] or [rng.choice(facts)]
     pairs = []
     for fact in asked:
-        roll = rng.random()
-        pairs.append((fact.as_field(optional=roll < 0.08, nullable=0.08 <= roll < 0.14), fact.json))
+        roll = rng.random() / doubt
+        optional, nullable = roll < OPTIONAL_SHARE, 0 <= roll - OPTIONAL_SHARE < NULLABLE_SHARE
+        pairs.append((fact.as_field(optional=optional, nullable=nullable), fact.json))
     return pairs
 
 
@@ -165,11 +167,14 @@ def finish(
                    entities, name)  # fmt: skip
 
 
-def domain_example(rng: random.Random, domain: Domain, most: int, split: Split) -> Example:
+def domain_example(
+    rng: random.Random, domain: Domain, most: int, split: Split, doubt: float
+) -> Example:
     """A document of one domain."""
     subject = make_value(rng, domain.subject, split)
     facts = domain_facts(rng, domain, most, split, subject)
-    missing = absent_field(rng, domain, facts, split) if rng.random() < 0.2 else None
+    absent = rng.random() < MISSING_SHARE * doubt
+    missing = absent_field(rng, domain, facts, split) if absent else None
     common = generic()
     own = rng.random() < 0.6
     extra = around(
@@ -183,25 +188,31 @@ def domain_example(rng: random.Random, domain: Domain, most: int, split: Split) 
     if rng.random() < 0.6:
         rng.shuffle(shuffled)
     text = body(rng, shuffled, [subject.text, *domain.nouns[:6], subject.text], extra, split)
-    pairs = ask(rng, facts)
+    pairs = ask(rng, facts, doubt)
     if missing:
         pairs.append((missing[0], None))
     return finish(rng, text, pairs, facts, domain.name)
 
 
-def misc_example(rng: random.Random, most: int, split: Split) -> Example:
+def misc_example(rng: random.Random, most: int, split: Split, doubt: float) -> Example:
     """A document of arbitrary keys worded by generic patterns."""
     facts = distinct(misc_facts(rng, number_of_facts(rng, most), split))
     common = generic()
     extra = around(rng, common.lead_ins, common.fillers, split, "")
     extra = [text.replace("{it}", "this") for text in extra]
     text = body(rng, facts, ["it"], extra, split)
-    return finish(rng, text, ask(rng, facts), facts, "misc")
+    return finish(rng, text, ask(rng, facts, doubt), facts, "misc")
 
 
-def make_json(rng: random.Random, split: Split = TRAIN, most: int = 8, kind: str = "") -> Example:
-    """One text -> JSON document of at most `most` facts; `kind` fixes the domain."""
+def make_json(
+    rng: random.Random, split: Split = TRAIN, most: int = 8, kind: str = "", doubt: float = 1.0
+) -> Example:
+    """One text -> JSON document of at most `most` facts.
+
+    `kind` fixes the domain; `doubt` times as many fields may be missing as in the evaluation.
+    """
     if kind == "misc" or (not kind and (rng.random() < MISC_SHARE or not domains())):
-        return misc_example(rng, most, split)
+        return misc_example(rng, most, split, doubt)
     chosen = [domain for domain in domains() if domain.name == kind]
-    return domain_example(rng, chosen[0] if chosen else rng.choice(domains()), most, split)
+    domain = chosen[0] if chosen else rng.choice(domains())
+    return domain_example(rng, domain, most, split, doubt)

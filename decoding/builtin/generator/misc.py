@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
-from tether.decoding.builtin.generator.example import Split, pick
+from tether.decoding.builtin.generator.example import Side, Split, pick
 from tether.decoding.builtin.generator.facts import YES_NO, Fact, fill
 from tether.decoding.builtin.generator.fields import Shape, base_of
 from tether.decoding.builtin.generator.keys import restyle
@@ -21,12 +22,17 @@ KINDS = {
 TWO_WORD_SHARE = 0.25
 
 
+@cache
+def nouns_of(side: Side) -> tuple[str, ...]:
+    """The ordinary nouns of one side of the split."""
+    return tuple(noun for noun in generic().misc_nouns if side_of(noun) == side)
+
+
 def arbitrary_noun(rng: random.Random, split: Split) -> str:
     """An ordinary noun of the split's side, some with an adjective, one in ten invented."""
     if rng.random() < 0.1:
         return make_name(rng, "word", split.entities).lower()
-    nouns = [noun for noun in generic().misc_nouns if side_of(noun) == split.entities]
-    noun = rng.choice(nouns)
+    noun = rng.choice(nouns_of(split.entities))
     if rng.random() < TWO_WORD_SHARE:
         return f"{rng.choice(generic().adjectives)} {noun}"
     return noun

@@ -141,7 +141,8 @@ def email(rng: random.Random) -> str:
     user = rng.choice([syllables(rng), rng.choice(lists.FIRST).lower(), "info", "office"])
     if rng.random() < 0.5:
         user += rng.choice([".", "_", "-"]) + _or_made(rng, lists.LAST).lower()
-    return f"{user}@{syllables(rng)}.{rng.choice(['com', 'org', 'net', 'de', 'io', 'example'])}"
+    host = "example" if rng.random() < 0.1 else syllables(rng)
+    return f"{user}@{host}.{rng.choice(['com', 'org', 'net', 'de', 'io', 'example'])}"
 
 
 def phone(rng: random.Random) -> str:

@@ -9,10 +9,11 @@ from functools import cache
 from typing import Any, Literal
 
 from tether.decoding.builtin.generator.example import TRAIN, Example, Split, pick
+from tether.decoding.builtin.generator.misc import arbitrary_noun
 from tether.decoding.builtin.generator.names import make_name
 from tether.decoding.builtin.generator.wordings import read_table, strings
 
-Mode = Literal["closed", "irrelevant", "fresh", "agree", "contradict"]
+Mode = Literal["closed", "irrelevant", "beside", "fresh", "agree", "contradict"]
 TRAIN_MODES: list[Mode] = ["closed", "irrelevant", "fresh", "fresh", "agree", "agree"]
 WORLD_SEED = 20_26
 SUBJECTS = 36
@@ -135,6 +136,18 @@ def passages(rng: random.Random, fact: Triple, stated: str | None, split: Split)
     return rng.choice([" ", " ", "\n"]).join(sentences)
 
 
+def beside(rng: random.Random, fact: Triple, split: Split) -> str:
+    """Passages that say something else about the subject, and nothing about what is asked."""
+    noun = arbitrary_noun(rng, split)
+    while noun in fact.relation.nouns:
+        noun = arbitrary_noun(rng, split)
+    said = pick(rng, strings(qa_table(), "generic_statements"), split).replace("{noun}", noun)
+    said = said.replace("{s}", fact.subject).replace("{o}", new_answer(rng, fact.relation, split))
+    sentences = distractors(rng, fact, rng.choice([0, 0, 1, 2]), split)
+    sentences.insert(rng.randint(0, len(sentences)), said)
+    return rng.choice([" ", " ", "\n"]).join(sentences)
+
+
 def make_qa(rng: random.Random, split: Split = TRAIN, mode: Mode | None = None) -> Example:
     """One question; `contradict` states another answer than memory's and takes it as gold."""
     chosen: Mode = rng.choice(TRAIN_MODES) if mode is None else mode
@@ -143,7 +156,9 @@ def make_qa(rng: random.Random, split: Split = TRAIN, mode: Mode | None = None) 
     if chosen == "contradict":
         while gold == fact.answer:
             gold = new_answer(rng, fact.relation, split)
-    if chosen != "closed":
+    if chosen == "beside":
+        text = beside(rng, fact, split)
+    elif chosen != "closed":
         text = passages(rng, fact, None if chosen == "irrelevant" else gold, split)
     question = worded(rng, fact, "questions", split)
     document = f"<|doc|>{text}" if text else ""

@@ -101,12 +101,14 @@ def number(rng: random.Random, entry: dict[str, Any]) -> str:
     return str(value // unit * unit if value // unit * unit >= low else value)
 
 
-def make_sparql(rng: random.Random, split: Split = TRAIN) -> Example:
-    """One question and its query."""
+def make_sparql(
+    rng: random.Random, split: Split = TRAIN, arbitrary: float = ARBITRARY_SHARE
+) -> Example:
+    """One question and its query; `arbitrary` of those about a relation have a made-up one."""
     form = rng.choices(list(FORMS), list(FORMS.values()))[0]
     if form == "shape":
         question, query, names, form = shape_question(rng, split)
-    elif rng.random() < ARBITRARY_SHARE:
+    elif rng.random() < arbitrary:
         question, query, names = arbitrary_question(rng, form, split)
     else:
         question, query, names = relation_question(rng, form, split)
