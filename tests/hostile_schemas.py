@@ -67,6 +67,37 @@ def _big(megabytes: int) -> str:
     return json.dumps({"type": "object", "properties": named})
 
 
+_UNFOLDING: dict[str, Any] = {
+    "oneOf": [
+        {
+            "additionalProperties": {
+                "required": ["b"],
+                "patternProperties": {
+                    "^a": {"minimum": 3},
+                    "^.?$": {"type": ["boolean", "string"]},
+                },
+                "properties": {"c": {"type": "integer"}, "b": {"maximum": 1000}},
+                "dependentSchemas": {"d": {"$ref": "#"}},
+                "unevaluatedProperties": False,
+                "if": {"enum": [False, ""]},
+                "then": {"type": "string"},
+                "else": {"type": "number"},
+            }
+        },
+        {
+            "properties": {
+                "c": {
+                    "minimum": 1,
+                    "anyOf": [{"$dynamicRef": "#"}, {"type": ["array", "integer"]}],
+                },
+                "e": {"patternProperties": {"^.?$": {"$ref": "#"}}},
+            }
+        },
+    ]
+}
+"""Asks for some ten megabytes of stack before the library gives up unfolding it."""
+
+
 HOSTILE: dict[str, Callable[[], str]] = {
     "items, 10,000 deep": lambda: _nested('{"items":', "}", 10_000),
     "items, 300 deep": lambda: _nested('{"items":', "}", 300),
@@ -107,6 +138,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "two references in a circle": lambda: (
         '{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}'
     ),
+    "recursion that unfolds far": lambda: json.dumps(_UNFOLDING),
     "recursion through allOf": lambda: '{"allOf": [{"$ref": "#"}]}',
     "recursion through anyOf": lambda: '{"anyOf": [{"$ref": "#"}, {"type": "null"}]}',
     "recursion through not": lambda: '{"not": {"$ref": "#"}}',

@@ -12,8 +12,6 @@ from tether.types import Json
 
 Result = TypeVar("Result")
 
-_DEEP = 400
-"""References that may follow each other on an ordinary stack."""
 _DEEPEST = 20_000
 _LONGEST_CHAIN = 400
 """References that may follow each other at one place: their cost grows with their square."""
@@ -67,8 +65,8 @@ class Strain:
 
     @property
     def deep(self) -> bool:
-        """Whether an ordinary stack may not do."""
-        return self.num_references > _DEEP
+        """Whether an ordinary stack may not do: a part that refers to itself is unfolded far."""
+        return self.num_references > 0 or self.is_dynamic
 
     def _count(self, part: dict[str, Any]) -> None:
         self.num_references += "$ref" in part
