@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Finish = Literal["stop", "limit", "dead_end", "cancelled", "error"]
+Finish = Literal["stop", "limit", "dead_end", "cancelled", "usage", "error"]
 
 
 class Shape(BaseModel):

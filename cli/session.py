@@ -177,6 +177,8 @@ def failure(result: Result, max_tokens: int) -> TetherError | None:
         return LimitReached(message, partial=result.text, hint=hint)
     if result.finish == "dead_end":
         return DeadEnd(message, partial=result.text)
+    if result.finish == "usage":
+        return UsageError(message)
     return InternalError(message)
 
 

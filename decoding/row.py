@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tether.decoding.noise import row_state
 from tether.decoding.request import Delta, Request, Result, RowStats
-from tether.errors import DeadEnd, LimitReached, TetherError
+from tether.errors import DeadEnd, LimitReached, TetherError, UsageError
 from tether.grammars.constraint import Mask, Matcher
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import FinishReason
@@ -17,7 +17,11 @@ from tether.types import FinishReason
 if TYPE_CHECKING:
     from tether.decoding.lanes import Lane
 
-_REASONS: dict[type[TetherError], FinishReason] = {DeadEnd: "dead_end", LimitReached: "limit"}
+_REASONS: dict[type[TetherError], FinishReason] = {
+    DeadEnd: "dead_end",
+    LimitReached: "limit",
+    UsageError: "usage",
+}
 
 
 class Row:

@@ -9,8 +9,9 @@ TokenId = NewType("TokenId", int)
 JsonScalar: TypeAlias = str | int | float | bool | None
 Json: TypeAlias = "JsonScalar | list[Json] | dict[str, Json]"
 
-FinishReason = Literal["stop", "limit", "dead_end", "cancelled", "error"]
-"""Why a row ended: constraint complete, token limit, no legal token, cancelled, or an error."""
+FinishReason = Literal["stop", "limit", "dead_end", "cancelled", "usage", "error"]
+"""Why a row ended: constraint complete, token limit, no legal token, cancelled, what
+was asked cannot be done, or an error."""
 
 Order = Literal["declared", "any"]
 Whitespace = Literal["compact", "flexible"]

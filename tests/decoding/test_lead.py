@@ -228,7 +228,7 @@ class TestRefusals:
         answer = choices(["yes", "no"], model.vocabulary)
         rows = [ask(model, "bad", "lead", constraint=answer), ask(model, "good", "lead")]
         results = {result.key: result for result in Loop(model, slots=2).run(rows)}
-        assert results["bad"].finish == "error"
+        assert results["bad"].finish == "usage"
         assert "--think" in results["bad"].message
         assert results["good"].finish in ("stop", "limit")
 

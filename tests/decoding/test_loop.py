@@ -150,7 +150,7 @@ def test_positions_end_a_row(model: Model) -> None:
 def test_a_row_that_cannot_run_does_not_stop_the_others(model: Model) -> None:
     rows = [ask(model, "long", "a" * 4000), ask(model, "good", max_tokens=2), Request("empty", ())]
     finished = {result.key: result for result in Loop(model, slots=2).run(rows)}
-    assert finished["long"].finish == finished["empty"].finish == "error"
+    assert finished["long"].finish == finished["empty"].finish == "usage"
     assert "positions" in finished["long"].message
     assert finished["good"].finish in ("stop", "limit")
 

@@ -101,5 +101,5 @@ def test_one_answer_needs_no_vote(model: Model) -> None:
 @pytest.mark.parametrize("fields", [{"constraint": None}, {"think": "</think>"}])
 def test_what_is_not_closed_is_refused(model: Model, fields: dict[str, Any]) -> None:
     (result,) = run(model, ask(model, "the", "mvp", **fields)).values()
-    assert result.finish == "error"
+    assert result.finish == "usage"
     assert "closed answers" in result.message
