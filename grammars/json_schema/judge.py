@@ -107,8 +107,11 @@ def _repeats(key: Bytes, close: Close) -> bool:
 
 def _lasts(fault: Fault, here: Path) -> bool:
     """Whether a fault stays, whatever is added to the open containers on the way to `here`."""
-    if _is_open(fault.path, here) and fault.keyword not in _LASTING:
+    is_open = _is_open(fault.path, here)
+    if is_open and fault.keyword not in _LASTING:
         return False
+    if is_open and fault.keyword == "uniqueItems" and len(fault.path) < len(here):
+        return False  # the item that is open may yet become another
     return not any(_is_open(fault.path[:depth], here) for depth in _conditions(fault))
 
 

@@ -38,6 +38,10 @@ IF = {
         ({"maxProperties": 1}, '{"a":1,"b":2,', "2"),
         ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, '{"a":1,"b":2,', None),
         ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, '{"a":1,"b":2}', "{"),
+        ({"items": {"uniqueItems": True}}, '[[[1],[1', None),
+        ({"items": {"uniqueItems": True}}, '[[[1],[1]', "[1]"),
+        ({"items": {"uniqueItems": True}}, "[[1,1", None),
+        ({"items": {"uniqueItems": True}}, "[[1,1,", "1"),
         (IF, '{"b":1,', None),  # x may come
         ({"$ref": "#/definitions/items", "definitions": {"items": IF}}, '{"b":1,', None),
         (IF, '{"b":1}', "{"),
