@@ -17,22 +17,33 @@ from tether.grammars.json_schema.walk import subschemas
 from tether.types import Json
 
 
+_MOST_TRIED = 8
+"""Parts that are looked at alone, to blame the right one."""
+
+
 def check_entailed(schema: Json, options: dict[str, Any]) -> None:
     """Look for such a `oneOf` where every value has to meet it.
 
     Raises:
         Unsatisfiable: There is one; with its pointer and that of what entails its branches.
     """
-    places = [where for where, part in subschemas(schema) if _is_hopeless(part)]
-    if not places:
+    hopeless = [(where, part) for where, part in subschemas(schema) if _is_hopeless(part)]
+    if not hopeless or not _is_false_by(schema, [part for _, part in hopeless], options):
         return
-    sharp: Any = rebuilt(schema, lambda part: {"not": {}} if _is_hopeless(part) else part)
+    guilty = (w for w, part in hopeless[:_MOST_TRIED] if _is_false_by(schema, [part], options))
+    where = next(guilty, hopeless[0][0])
+    raise contradiction([f"{where}/{word}" for word in ("required", "oneOf")])
+
+
+def _is_false_by(schema: Json, parts: list[dict[str, Any]], options: dict[str, Any]) -> bool:
+    """Whether nothing satisfies the schema because nothing satisfies these parts of it."""
+    false = set(map(id, parts))
+    sharp: Any = rebuilt(schema, lambda part: {"not": {}} if id(part) in false else part)
     try:
         node = jsonschema_rs.canonicalize(sharp, **options)
     except (jsonschema_rs.ReferencingError, ValueError):
-        return
-    if node.satisfiability() == Satisfiability.NO:
-        raise contradiction([f"{places[0]}/{word}" for word in ("required", "oneOf")])
+        return False
+    return node.satisfiability() == Satisfiability.NO
 
 
 def _is_hopeless(part: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from jsonschema_rs.canonical import StringView
 
 from tether.grammars.json_schema.front.formats import FORMATS
 from tether.grammars.json_schema.front.grammar import Grammar, literal_text
-from tether.grammars.json_schema.front.patterns import pattern_language
+from tether.grammars.json_schema.front.patterns import Language, pattern_language
 
 _LONGEST = 2000
 """Lengths past that are left to the oracle: the engine counts characters by states."""
@@ -28,7 +28,7 @@ def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
         free: Whether the bounds of generating may tighten it.
     """
     shapes = [*_shapes(grammar, view, free)]
-    parts = _counted(grammar, view, shapes, *_length(grammar, view, free, bool(shapes)))
+    parts = _counted(grammar, shapes, *_length(grammar, view, free, bool(shapes)))
     parts += _exclusions(grammar, view)
     if view.content_encodings or view.content_media_types:
         grammar.loosen()
@@ -41,8 +41,8 @@ def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
     return " & ".join(parts)
 
 
-def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[str]:
-    """What patterns and formats ask for, each as a regex."""
+def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[Language]:
+    """What patterns and formats ask for."""
     patterns = list(view.patterns)
     known = [FORMATS[name] for name in view.formats if name in FORMATS]
     alone = free and not patterns and len(known) == 1 and not _is_counted(view)
@@ -57,25 +57,20 @@ def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[str]:
             grammar.loosen()
             language = pattern_language(pattern, wide=True)
         if language and not language.is_all:
-            yield f'/"{language.body}"/'
+            yield language
 
 
 def _is_counted(view: StringView) -> bool:
     return bool(view.min_length or view.max_length is not None or view.excluded_patterns)
 
 
-def _counted(
-    grammar: Grammar, view: StringView, shapes: list[str], low: int, high: int | None
-) -> list[str]:
+def _counted(grammar: Grammar, shapes: list[Language], low: int, high: int | None) -> list[str]:
     """The shapes, and a count of characters; one regex where all characters are of one kind."""
-    if shapes and (low, high) == (0, None):
-        return shapes
-    if len(shapes) == 1 and view.patterns:
-        language = pattern_language(view.patterns[0])
-        run = language.counted(low, high) if language else None
-        if run:
-            return [f'/"{run}"/']
-    return [*shapes, f'/"{grammar.style.char}{_times(low, high)}"/']
+    bodies = [shape.body for shape in shapes]
+    if not shapes or (low, high) != (0, None):
+        run = shapes[0].counted(low, high) if len(shapes) == 1 else None
+        bodies = [run] if run else [*bodies, f"{grammar.style.char}{_times(low, high)}"]
+    return [f'/"{body}"/' for body in bodies]
 
 
 def _times(low: int, high: int | None) -> str:

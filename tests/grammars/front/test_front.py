@@ -40,6 +40,16 @@ EXACT: list[tuple[Any, list[str], list[str]]] = [
     ({"not": {"type": "number", "not": {"type": "integer"}}}, ["1", '"a"', "{}"], ["1.5"]),
     # strings
     ({**STRING, "minLength": 2, "maxLength": 3}, ['"ab"', '"é\\n"', '"abc"'], ['"a"', '"abcd"']),
+    (
+        {**STRING, "pattern": ".*", "format": "ipv4", "maxLength": 9},
+        ['"127.0.0.1"'],
+        ['"abc"', '"127.0.0.11"'],
+    ),
+    (
+        {**STRING, "allOf": [{"pattern": ".*"}, {"pattern": "^[a-z]+x$"}], "maxLength": 3},
+        ['"abx"'],
+        ['"abc"', '"abcx"'],
+    ),
     ({**STRING, "pattern": "^a+$"}, ['"a"', '"aa"'], ['""', '"ab"', '"ba"']),
     ({**STRING, "pattern": "b"}, ['"b"', '"abc"', '"\\nb\\""'], ['""', '"a"']),
     ({**STRING, "pattern": "^(a|b$)"}, ['"ax"', '"b"'], ['"bx"', '"xa"']),
@@ -371,6 +381,14 @@ SIZES: dict[str, Any] = {
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, ["/allOf/0", "/allOf/1"]),
         (
             {**SIZES, "required": ["size"]},
+            ["/properties/size/required", "/properties/size/oneOf"],
+        ),
+        (
+            {
+                **SIZES,
+                "properties": {"other": SIZES["properties"]["size"], **SIZES["properties"]},
+                "required": ["size"],
+            },
             ["/properties/size/required", "/properties/size/oneOf"],
         ),
     ],
