@@ -16,7 +16,6 @@ from tether.grammars.json_schema.front.weaker import rebuilt
 from tether.grammars.json_schema.walk import subschemas
 from tether.types import Json
 
-
 _MOST_TRIED = 8
 """Parts that are looked at alone, to blame the right one."""
 

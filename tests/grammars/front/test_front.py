@@ -386,7 +386,7 @@ SIZES: dict[str, Any] = {
         (
             {
                 **SIZES,
-                "properties": {"other": SIZES["properties"]["size"], **SIZES["properties"]},
+                "properties": {"other": dict(SIZES["properties"]["size"]), **SIZES["properties"]},
                 "required": ["size"],
             },
             ["/properties/size/required", "/properties/size/oneOf"],
