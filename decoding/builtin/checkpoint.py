@@ -17,6 +17,7 @@ from transformers import Qwen3ForCausalLM
 from tether.decoding.builtin.tokenizer import save_tokenizer
 
 TENSORS, NUMBERS = "state.safetensors", "state.json"
+WEIGHTS = "model.safetensors"
 
 
 def _tensors(model: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
@@ -66,3 +67,10 @@ def export(model: Qwen3ForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
     half = copy.deepcopy(model).to(torch.bfloat16)
     half.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
+
+
+def load_weights(model: Qwen3ForCausalLM, folder: Path) -> None:
+    """Gives `model` the weights of the checkpoint in `folder`, of the same tokenizer."""
+    tensors = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
+    model.load_state_dict(tensors, strict=False)  # the head is tied: it has no tensor of its own
+    model.tie_weights()

@@ -22,10 +22,15 @@ from torch.nn import functional
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from tether.decoding.builtin.batches import Batch, pool
-from tether.decoding.builtin.checkpoint import export, load_state, save_state
+from tether.decoding.builtin.checkpoint import (
+    WEIGHTS,
+    export,
+    load_state,
+    load_weights,
+    save_state,
+)
 from tether.decoding.builtin.generator.mix import tokenizer_texts
 from tether.decoding.builtin.generator.wordings import wordings_digest
-from tether.decoding.builtin.inherit import inherit
 from tether.decoding.builtin.optimiser import optimisers, rate, set_rate
 from tether.decoding.builtin.tokenizer import (
     CONTEXT,
@@ -81,7 +86,7 @@ class Origin:
 
     def as_json(self) -> dict[str, str | int]:
         """The weights' digest and the tokens, for the settings of the run."""
-        weights = (self.checkpoint / "model.safetensors").read_bytes()
+        weights = (self.checkpoint / WEIGHTS).read_bytes()
         return {"start_sha256": hashlib.sha256(weights).hexdigest(), "seen": self.seen}
 
 
@@ -186,18 +191,20 @@ def start(
     half: bool = False,
     origin: Origin | None = None,
 ) -> Run:
-    """A new run (tokenizer trained first; weights from `origin`, if any), or the saved one."""
+    """A new run (tokenizer trained, or both it and the weights from `origin`), or the saved one."""
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     if not (resume and (out / "tokenizer.json").exists()):
-        save_tokenizer(train_tokenizer(tokenizer_texts(random.Random(seed))), out)
+        texts = tokenizer_texts(random.Random(seed))
+        made = load_tokenizer(origin.checkpoint) if origin else train_tokenizer(texts)
+        save_tokenizer(made, out)
     tokenizer = load_tokenizer(out)
     facts = settings(total, seed) | (origin.as_json() if origin else {})
     (out / "settings.json").write_text(json.dumps(facts, indent=2) + "\n")
     model = make_model(tokenizer.get_vocab_size())
     run = Run(model, tokenizer, out, total, random.Random(seed + 1), half)
     if origin:
-        inherit(model, tokenizer, origin.checkpoint)
+        load_weights(model, origin.checkpoint)
         run.tokens = origin.seen
     if resume:
         numbers = load_state(out, run.model, run.optimizers, run.rng)

@@ -13,9 +13,8 @@ from safetensors.torch import load_file
 
 from tether.decoding.builtin.average import average
 from tether.decoding.builtin.batches import cut, pool
-from tether.decoding.builtin.checkpoint import export, load_state, save_state
+from tether.decoding.builtin.checkpoint import export, load_state, load_weights, save_state
 from tether.decoding.builtin.generator.mix import tokenizer_texts
-from tether.decoding.builtin.inherit import inherit
 from tether.decoding.builtin.optimiser import orthogonal, rate
 from tether.decoding.builtin.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
 from tether.decoding.builtin.train import Origin, Run, answer_loss, make_model
@@ -113,24 +112,16 @@ def test_newton_schulz_makes_nearly_orthogonal_rows() -> None:
         assert values.max() < 1.4
 
 
-def test_a_run_starts_from_a_checkpoint_of_another_tokenizer(folder: Path, tmp_path: Path) -> None:
-    """Equal tokens keep their embedding, others are the mean of their pieces; layers are equal."""
+def test_a_run_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path) -> None:
+    """Weights are those of the checkpoint, but for the rounding of what is shipped."""
     first = tiny(folder)
     export(first.model, first.tokenizer, tmp_path)
-    other = train_tokenizer(tokenizer_texts(random.Random(2), 300), 700)
-    model = make_model(other.get_vocab_size(), layers=2, width=64)
-    inherit(model, other, tmp_path)
-    then, now = first.model.get_input_embeddings().weight, model.get_input_embeddings().weight
-    old, new = first.tokenizer.get_vocab(), other.get_vocab()
-    torch.testing.assert_close(now[new["<|out|>"]], then[old["<|out|>"]], rtol=0.01, atol=1e-3)
-    made = next(name for name in new if name not in old and name.isalpha())
-    pieces = first.tokenizer.encode(made).ids
-    assert len(pieces) > 1
-    torch.testing.assert_close(now[new[made]], then[pieces].mean(0), rtol=0.02, atol=1e-3)
-    layer = "model.layers.1.mlp.up_proj.weight"
-    torch.testing.assert_close(
-        model.state_dict()[layer], first.model.state_dict()[layer], rtol=0.01, atol=1e-3
-    )
+    other = make_model(first.tokenizer.get_vocab_size(), layers=2, width=64)
+    load_weights(other, tmp_path)
+    theirs = other.state_dict()
+    assert theirs
+    for name, ours in first.model.state_dict().items():
+        torch.testing.assert_close(theirs[name], ours, rtol=0.01, atol=1e-3)
 
 
 def test_a_start_is_recorded_and_its_tokens_count(folder: Path, tmp_path: Path) -> None:

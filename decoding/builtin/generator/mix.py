@@ -20,13 +20,14 @@ LONG_UNTIL, LATE_FROM = 0.3, 0.8
 FIRST_MIX = {"json": 58, "qa": 20, "sparql": 12, "key_value": 10}
 # "misc" is JSON of arbitrary keys, over and above those that "json" draws.
 MIX = {"json": 42, "misc": 8, "qa": 26, "sparql": 20, "key_value": 4}
-LAST_MIX = {"json": 30, "misc": 6, "qa": 32, "sparql": 30, "key_value": 2}
+LAST_MIX = {"json": 28, "misc": 6, "qa": 26, "sparql": 38, "key_value": 2}
 # At last, memory is asked more often than reading, so that it stays the stronger of the two.
 LAST_MODES: list[Mode] = ["closed", "irrelevant", "beside", "beside", "fresh", "agree"]
 # Training asks twice as often for what may be missing as the evaluation, and for arbitrary
-# predicates: both take longest to learn.
+# predicates and for names and predicates of strange words: they take longest to learn.
 DOUBT = 2.0
 ARBITRARY = 0.3
+STRANGE = 0.25
 
 
 def mix_at(progress: float) -> dict[str, int]:
@@ -45,7 +46,9 @@ def make_example(rng: random.Random, progress: float) -> Example:
     if task == "qa":
         return make_qa(rng, mode=rng.choice(LAST_MODES) if progress >= LATE_FROM else None)
     if task == "sparql":
-        return make_sparql(rng, arbitrary=ARBITRARY)
+        return make_sparql(
+            rng, arbitrary=ARBITRARY, strange=STRANGE if progress >= LATE_FROM else 0.0
+        )
     if task == "key_value":
         return make_key_value(rng)
     most = SHORT_FACTS if progress < SHORT_UNTIL else 8

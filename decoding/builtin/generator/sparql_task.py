@@ -9,7 +9,7 @@ from typing import Any
 from tether.decoding.builtin.generator.example import TRAIN, Example, Split, pick
 from tether.decoding.builtin.generator.fields import base_of
 from tether.decoding.builtin.generator.misc import arbitrary_noun
-from tether.decoding.builtin.generator.names import make_name, side_of
+from tether.decoding.builtin.generator.names import make_name, side_of, syllables
 from tether.decoding.builtin.generator.values import tidy
 from tether.decoding.builtin.generator.wordings import read_table, strings
 
@@ -41,6 +41,25 @@ def label(rng: random.Random, name: str, split: Split) -> str:
             return made
 
 
+def plain_label(rng: random.Random, split: Split) -> str:
+    """A label of ordinary words, such as questions are made of: `Spare Owner`, `Backup plan`."""
+    first, *rest = arbitrary_noun(rng, split).split()
+    words = [first, *rest, *(rng.choice(fit_nouns()) for _ in range(rng.randint(0, 1)))]
+    spelled = " ".join(words)
+    return spelled.title() if rng.random() < 0.7 else spelled.capitalize()
+
+
+@cache
+def fit_nouns() -> tuple[str, ...]:
+    """Every noun of a relation."""
+    return tuple(noun for entry in table()["relation"] for noun in entry["nouns"])
+
+
+def strange_noun(rng: random.Random) -> str:
+    """Up to three invented words, so that no predicate can be known by heart."""
+    return " ".join(syllables(rng, 1, 3) for _ in range(rng.choice([1, 2, 2, 3])))
+
+
 def put(text: str, places: dict[str, str]) -> str:
     """`text` with each `{key}` replaced as it stands."""
     for key, value in places.items():
@@ -48,7 +67,9 @@ def put(text: str, places: dict[str, str]) -> str:
     return text
 
 
-def relation_question(rng: random.Random, form: str, split: Split) -> tuple[str, str, list[str]]:
+def relation_question(
+    rng: random.Random, form: str, split: Split, strange: float
+) -> tuple[str, str, list[str]]:
     """A question of one form about one relation: wording, query, labels."""
     fit = [entry for entry in table()["relation"] if entry.get(form)]
     entry = rng.choice(fit)
@@ -56,14 +77,19 @@ def relation_question(rng: random.Random, form: str, split: Split) -> tuple[str,
     use_generic = entry["key"] not in NO_GENERIC and rng.random() < GENERIC_SHARE
     wording = pick(rng, generic if use_generic else entry[form], split)
     name = label(rng, entry["subject" if form == "forward" else "object"], split)
+    if strange and rng.random() < strange:
+        name = plain_label(rng, split)
     places = {"s": name, "o": name, "noun": rng.choice(entry["nouns"])}
     query = put(table()["query"][form], {**places, "predicate": entry["predicate"]})
     return put(wording, places), query, [name]
 
 
-def arbitrary_question(rng: random.Random, form: str, split: Split) -> tuple[str, str, list[str]]:
+def arbitrary_question(
+    rng: random.Random, form: str, split: Split, strange: float
+) -> tuple[str, str, list[str]]:
     """The same about a predicate made of any noun."""
-    noun = arbitrary_noun(rng, split)
+    invented = strange and rng.random() < 2 * strange
+    noun = strange_noun(rng) if invented else arbitrary_noun(rng, split)
     name = make_name(rng, rng.choice(ARBITRARY_KINDS), split.entities)
     wording = pick(rng, strings(table(), f"generic_{form}"), split)
     places = {"s": name, "o": name, "noun": noun}
@@ -102,15 +128,26 @@ def number(rng: random.Random, entry: dict[str, Any]) -> str:
 
 
 def make_sparql(
-    rng: random.Random, split: Split = TRAIN, arbitrary: float = ARBITRARY_SHARE
+    rng: random.Random,
+    split: Split = TRAIN,
+    arbitrary: float = ARBITRARY_SHARE,
+    strange: float = 0.0,
 ) -> Example:
-    """One question and its query; `arbitrary` of those about a relation have a made-up one."""
+    """One question and its query.
+
+    Args:
+        rng: Decides everything.
+        split: Where names and wordings come from.
+        arbitrary: The share of questions about a relation whose relation is made up.
+        strange: The share of labels made of ordinary words; twice as many made-up relations have
+            invented ones. Training asks for these: what is hardest to copy.
+    """
     form = rng.choices(list(FORMS), list(FORMS.values()))[0]
     if form == "shape":
         question, query, names, form = shape_question(rng, split)
     elif rng.random() < arbitrary:
-        question, query, names = arbitrary_question(rng, form, split)
+        question, query, names = arbitrary_question(rng, form, split, strange)
     else:
-        question, query, names = relation_question(rng, form, split)
+        question, query, names = relation_question(rng, form, split, strange)
     return Example("sparql", f"<|sparql|>{question}<|out|>", query + "<|end|>", None, question,
                    tuple(names), form)  # fmt: skip
