@@ -48,8 +48,10 @@ class Views:
         check_roles(request.terms, self.networks)
         for view in self.wanted(request):
             if (view.layer or 0) >= self.depths[view.role]:
+                last = self.depths[view.role] - 1
                 raise UsageError(
-                    f"There is no layer {view.layer} below the last of {self.depths[view.role]}."
+                    f"There is no layer {view.layer} below the last of {self.depths[view.role]}.",
+                    hint=f"Name a layer from 0 to {last}." if last >= 0 else "Leave the layer out.",
                 )
 
     def open(self, row: Row) -> None:

@@ -16,6 +16,7 @@ from tether.cli.config.settings_model import ROW_KEYS, Settings, field_name
 from tether.cli.config.toml_schema import toml_schema
 from tether.cli.describe import EXIT_CODES, Command, commands, errors, root_help
 from tether.cli.output_model import output_schema
+from tether.decoding.options import options as options_of
 from tether.decoding.terms import parse
 from tether.decoding.terms.term import roles
 
@@ -101,7 +102,7 @@ def _contrast() -> Iterator[str]:
             yield f"Needs {' and '.join(f'`--{role}`' for role in needed)} by default.\n"
         yield "| option | default | meaning |"
         yield "|---|---|---|"
-        for option in parse.options(method):
+        for option in options_of(method):
             flag_word = "yes" if option.default else "no"
             shown = flag_word if isinstance(option.default, bool) else option.default
             yield f"| `{option.name}` | `{shown}` | {option.metadata['meaning']} |"

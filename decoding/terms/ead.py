@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tether.decoding.terms.term import OWN, Role, Term, View, option
+from tether.decoding.options import option
+from tether.decoding.terms.term import OWN, Role, Term, View
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tether.decoding.terms.term import Role, Term, View, option
+from tether.decoding.options import option
+from tether.decoding.terms.term import Role, Term, View
 from tether.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from tether.decoding.options import option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,17 +37,6 @@ class View:
 
 OWN = View()
 _ANY_DEPTH: Mapping[Role, int] = {"model": 1, "amateur": 1, "expert": 1}
-
-
-def option(
-    default: Any,  # noqa: ANN401  # the field's own type
-    meaning: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-) -> Any:  # noqa: ANN401
-    """A field that users set; `low` is excluded where it is no whole number's least value."""
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
 
 
 @dataclass(frozen=True, slots=True)

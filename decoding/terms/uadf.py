@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tether.decoding.terms.term import Role, Term, View, option
+from tether.decoding.options import option
+from tether.decoding.terms.term import Role, Term, View
 
 if TYPE_CHECKING:
     from tether.decoding.terms.scales import Scales

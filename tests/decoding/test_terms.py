@@ -13,12 +13,13 @@ from step_inputs import make_inputs
 from torch import Tensor
 
 from tether.decoding.blend import blend, score, sound
+from tether.decoding.options import options
 from tether.decoding.plan import Contrast
 from tether.decoding.terms.dola import Dola
 from tether.decoding.terms.ead import Ead
 from tether.decoding.terms.foreal import sentence_start
 from tether.decoding.terms.neutral import neutral
-from tether.decoding.terms.parse import METHODS, options, parse, parse_all
+from tether.decoding.terms.parse import METHODS, parse, parse_all
 from tether.decoding.terms.scales import Scales
 from tether.decoding.terms.seen import Seen
 from tether.decoding.terms.term import OWN, Role, View
