@@ -13,11 +13,12 @@ from tether.cli.batches.ordering import Reorder
 from tether.cli.batches.records import record
 from tether.cli.batches.rows import Row
 from tether.cli.config.settings import Resolved, resolve
-from tether.cli.kinds import SettingValue
+from tether.cli.kinds import JsonValue, SettingValue
 from tether.cli.said import Said
 from tether.cli.session import Session
 from tether.cli.tasks import TaskMaker
 from tether.errors import UsageError
+from tether.grammars.json_schema.source import any_integer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -97,7 +98,7 @@ def batch(
         row: Row = outcome.task.origin
         done = record(row.index, row, outcome, session.engine.name)
         for due in [done] if resolved["unordered"] else waiting.put(row.index, done):
-            yield json.loads(due.line)
+            yield _read(due.line)
 
 
 def _maker(
@@ -130,7 +131,12 @@ def _plain(value: SettingValue) -> SettingValue:
 def _value(text: str, wanted: Said, schema: SettingValue) -> SettingValue:
     if hasattr(schema, "model_validate_json"):
         return schema.model_validate_json(text)
-    return json.loads(text) if wanted.is_json else text
+    return _read(text) if wanted.is_json else text
+
+
+def _read(text: str) -> JsonValue:
+    """JSON as Python values; an integer that Python does not read is a Decimal."""
+    return json.loads(text, parse_int=any_integer)
 
 
 def _rows(source: Iterable[Mapping[str, Any]], maker: TaskMaker) -> Iterator[Row]:

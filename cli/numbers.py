@@ -19,7 +19,7 @@ class Literal(str):
 
 def loads(text: str) -> JsonValue:
     """JSON as Python values; fractions become `Literal`, whole numbers are exact anyway."""
-    return json.loads(text, parse_float=Literal, parse_constant=_refuse)
+    return json.loads(text, parse_float=Literal, parse_constant=_refuse, parse_int=_whole)
 
 
 def dumps(value: JsonValue, indent: int | None = None) -> str:
@@ -55,6 +55,13 @@ def _wrapped(
 def _text(value: JsonValue) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return json.dumps(value) if _HALF.search(text) else text
+
+
+def _whole(text: str) -> int | Literal:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python turns into an int
+        return Literal(text)
 
 
 def _refuse(constant: str) -> JsonValue:

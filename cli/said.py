@@ -15,6 +15,9 @@ from tether.cli.kinds import SettingValue
 if TYPE_CHECKING:
     from tether.grammars.spec import Spec
 
+_SHOWN = 3
+"""Warnings about a schema that are shown one by one."""
+
 __all__ = ["KEYS", "Said", "from_object", "read", "warn"]
 
 
@@ -74,14 +77,26 @@ def read(resolved: Resolved) -> Said:
 
 
 def warn(wanted: Said, resolved: Resolved) -> None:
-    """Say on stderr which keywords of the user's schema have no effect."""
+    """Say on stderr which keywords of the user's schema have no effect.
+
+    Raises:
+        SchemaError: A keyword of tether's own is misspelt or has a wrong value.
+    """
     if wanted.spec is None or resolved["schema"] is None:
         return
-    from tether.grammars.json_schema.lint import ignored_keywords
+    from tether.grammars.json_schema.lint import ignored_keywords, refusal
 
-    for finding in ignored_keywords(wanted.spec.text):
+    found = ignored_keywords(wanted.spec.text)
+    refused = next((finding for finding in found if finding.level == "error"), None)
+    if refused is not None:
+        raise refusal(refused)
+    for finding in found[:_SHOWN]:
         what = f"{finding.message} {finding.hint}"
         streams.say(f"tether: warning at {finding.pointer}: {what}", style="33")
+    if len(found) > _SHOWN:
+        check = f"tether check {wanted.spec.source}".strip()
+        more = f"{len(found) - _SHOWN} more of these; `{check}` shows all"
+        streams.say(f"tether: warning: {more}.", style="33")
 
 
 def from_object(value: SettingValue, resolved: Resolved) -> Said:

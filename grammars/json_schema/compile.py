@@ -22,6 +22,7 @@ from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front import Front, front
 from tether.grammars.json_schema.judge import JsonJudge
+from tether.grammars.json_schema.lint.own import refuse_own
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.shortest import Shortest
 from tether.grammars.json_schema.size import check_size
@@ -134,6 +135,7 @@ def json_schema(
     _check_words(order=order, whitespace=whitespace, formats=formats)
     value, text = read_schema(schema)
     check_size(text, value)
+    refuse_own(value)
     oracle = Oracle(value, formats=formats)
     options: dict[str, Any] = {"order": order, "whitespace": whitespace, "bounds": bounds}
     try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tether.grammars.json_schema.formats import late_formats
 from tether.grammars.json_schema.schema_errors import pointer, schema_error, shortened
-from tether.grammars.json_schema.source import DuplicateKey, parse_strictly
+from tether.grammars.json_schema.source import DuplicateKey, any_integer, parse_strictly
 from tether.types import Json
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Oracle:
     def complaint(self, text: str) -> str | None:
         """Why `text` is refused, as a sentence with the JSON Pointer of the value, or None."""
         try:
-            value = parse_strictly(text, _number)
+            value = parse_strictly(text, _number, any_integer)
         except DuplicateKey as error:
             return f"The text names the key {error.args[0]!r} twice in one object."
         except (ValueError, RecursionError) as error:
@@ -105,7 +105,14 @@ class Oracle:
         except UnicodeEncodeError:
             yield Fault((), "type", (), "half of a surrogate pair is no character")
         except ValueError as error:
-            yield Fault((), "type", (), f"the value cannot be judged: {error}")
+            yield Fault((), "type", (), _unjudged(str(error)))
+
+
+def _unjudged(message: str) -> str:
+    """Why the library gives no verdict, or no reason for one."""
+    if "integer string conversion" in message:  # it refused, and could not quote the value
+        return "a rule is broken beside, or by, an integer of thousands of digits"
+    return f"the value cannot be judged: {message}"
 
 
 def _number(text: str) -> float | Decimal:

@@ -31,7 +31,7 @@ def schema_error(schema: Json, error: Exception) -> SchemaError:
     if isinstance(error, jsonschema_rs.ReferencingError):
         return _reference_error(schema, str(error))
     if not isinstance(error, jsonschema_rs.ValidationError):
-        return SchemaError(f"The schema cannot be judged: {error}.", hint="Make it less deep.")
+        return _unread_error(str(error))
     if error.kind.name == "$ref":
         return _reference_error(schema, error.message)
     cause = max(_causes(error), key=lambda each: len(each.instance_path))
@@ -42,6 +42,21 @@ def schema_error(schema: Json, error: Exception) -> SchemaError:
         hint="Correct that keyword's value.",
         pointer=where,
     )
+
+
+def _unread_error(message: str) -> SchemaError:
+    """A schema that the library cannot even read; it names the reason, but not the place."""
+    if "Recursion limit" in message:
+        return SchemaError(
+            "The schema is nested too deeply to be judged.",
+            hint="Nest it less deeply: give inner parts names in $defs and refer to them.",
+        )
+    if "surrogates not allowed" in message:
+        return SchemaError(
+            "The schema holds half of a surrogate pair, which is no character.",
+            hint=r"Write whole characters: \ud83d\ude00, never \ud83d alone.",
+        )
+    return SchemaError(f"The schema cannot be judged: {shortened(message)}.")
 
 
 def shortened(message: str) -> str:

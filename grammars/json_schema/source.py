@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
+from decimal import Decimal
+from math import isinf
 from typing import Any
 
 from tether.errors import SchemaError
 from tether.grammars.findings import excerpt
 from tether.types import Json
 
+_NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
+_SHOWN = 40
+"""Characters of a number in a message."""
+
 
 class DuplicateKey(ValueError):
     """An object names a key twice."""
+
+
+class NoFloat(ValueError):
+    """A number is too large, or too near to zero, for a float: it would become another one."""
+
+
+def any_integer(text: str) -> int | Decimal:
+    """A whole number; as a Decimal where it has more digits than Python turns into an int."""
+    try:
+        return int(text)
+    except ValueError:
+        return Decimal(text)
+
+
+def held_float(text: str) -> float:
+    """A number's float.
+
+    Raises:
+        NoFloat: It would be read as Infinity, or as 0 though it is not.
+    """
+    value = float(text)
+    if isinf(value) or (value == 0 and _NOT_ZERO.match(text)):
+        raise NoFloat(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+    return value
 
 
 def read_schema(schema: str | dict[str, Any] | bool) -> tuple[Json, str]:
@@ -35,14 +66,23 @@ def read_schema(schema: str | dict[str, Any] | bool) -> tuple[Json, str]:
     return value, text
 
 
-def parse_strictly(text: str, parse_float: Callable[[str], Any] = float) -> Json:
+def parse_strictly(
+    text: str,
+    parse_float: Callable[[str], Any] = held_float,
+    parse_int: Callable[[str], Any] = int,
+) -> Json:
     """JSON text as a value: no NaN or Infinity, no key twice.
 
     Raises:
-        ValueError: Not JSON; `DuplicateKey` for a key that comes twice.
+        ValueError: Not JSON; `DuplicateKey` for a key that comes twice, `NoFloat` for a number
+            that is no float, and an integer of more digits than Python reads.
     """
     value: Json = json.loads(
-        text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=parse_float
+        text,
+        object_pairs_hook=_unique,
+        parse_constant=_no_constant,
+        parse_float=parse_float,
+        parse_int=parse_int,
     )
     return value
 
@@ -61,6 +101,11 @@ def _parse(text: str) -> Json:
         raise SchemaError(
             f"The schema names the key {error.args[0]!r} twice in one object.",
             hint="Remove one; readers of JSON disagree about which one counts.",
+        ) from error
+    except NoFloat as error:
+        raise SchemaError(
+            f"The schema has the number {error}, which is beyond the range of a float.",
+            hint="Write a number between 1e-307 and 1e308, or leave the bound out.",
         ) from error
     except ValueError as error:
         raise _refusal(error, "JSON has no such value.") from error

@@ -114,6 +114,13 @@ def test_other_models(tether: Tether, checkpoints: tuple[str, str], home: Path) 
     assert "tokens by the expert" in ran.err
 
 
+def test_a_layer_that_is_not_there(tether: Tether, checkpoints: tuple[str, str]) -> None:
+    ran = tether("text", "hi", "-m", checkpoints[0], "--contrast", "dola,layers=1/99")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no layer 99 below the last of" in ran.err
+    assert "Name a layer from 0 to" in ran.err
+
+
 def test_a_batch_remembers_its_models(
     tether: Tether, checkpoints: tuple[str, str], home: Path
 ) -> None:

@@ -127,17 +127,53 @@ def test_refused_schema(tether: Tether, fake: FakeEngine) -> None:
 
 def test_keywords_that_nothing_knows_are_told(tether: Tether, fake: FakeEngine, home: Path) -> None:
     (home / "s.json").write_text(
-        '{"propertis": {}, "format": "datetime", "items": {"colour": 1, "x-tether-max": 2}}'
+        '{"propertis": {}, "format": "datetime", "items": {"colour": 1, "x-tether-verbatim": true}}'
     )
     ran = tether("json", say("{}"), "--schema", "s.json")
     assert (ran.code, ran.out) == (0, "{}\n")
     assert [line.partition(" is ")[0].partition(". ")[0] for line in ran.err.splitlines()] == [
-        "tether: warning at /items/x-tether-max: tether has no keyword 'x-tether-max'",
+        "tether: warning at /items/x-tether-verbatim: 'x-tether-verbatim'",
         "tether: warning at /propertis: 'propertis'",
         "tether: warning at /items/colour: 'colour'",
     ]
     assert "Did you mean 'properties'?" in ran.err
     assert tether("json", say("{}"), "--schema", '{"items": {"x-note": 1}}').err == ""
+
+
+def test_many_keywords_that_nothing_knows_are_folded(
+    tether: Tether, fake: FakeEngine, home: Path
+) -> None:
+    (home / "s.json").write_text(json.dumps({f"colour{n}": 1 for n in range(50)}))
+    ran = tether("json", say("{}"), "--schema", "s.json")
+    lines = ran.err.splitlines()
+    assert (ran.code, len(lines)) == (0, 4)
+    assert lines[2].startswith("tether: warning at /colour2: ")
+    assert lines[3] == "tether: warning: 47 more of these; `tether check s.json` shows all."
+
+
+@pytest.mark.parametrize(
+    ("keyword", "cure"),
+    [('"x-tether-max": 2', "Did you mean"), ('"x-tether-max-tokens": 0', "Correct")],
+)
+def test_own_keywords_that_are_wrong_are_refused_not_ignored(
+    tether: Tether, fake: FakeEngine, keyword: str, cure: str
+) -> None:
+    schema = f'{{"typ": 1, "items": {{{keyword}}}}}'
+    for command in (("json", say("{}")), ("batch",)):
+        ran = tether(*command, "--schema", schema)
+        assert (ran.code, ran.out, fake.seen) == (3, "", [])
+        assert "refused at /items/x-tether-max" in ran.err
+        assert cure in ran.err
+    assert tether("check", schema).code == 3
+
+
+def test_integers_of_thousands_of_digits_come_through(tether: Tether, fake: FakeEngine) -> None:
+    huge = "9" * 5000
+    ran = tether("json", say(f'{{"n":{huge}}}'), "--schema", "n int")
+    assert (ran.code, ran.out) == (0, f'{{"n":{huge}}}\n')
+    assert tether("json", say(f'{{"n":{huge}}}'), "--schema", "n int", "--field", "n").out == (
+        f"{huge}\n"
+    )
 
 
 def test_limit_prints_nothing(tether: Tether, fake: FakeEngine) -> None:

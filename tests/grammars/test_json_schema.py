@@ -250,6 +250,8 @@ def test_order_is_how_texts_are_written_not_how_they_are_judged(
         ({"$schema": "https://example.org/draft"}, "not known", "/$schema"),
         ({"const": {1, 2}}, "not JSON", None),
         ({"enum": ["\ud800"]}, "surrogate", None),
+        ({"items": {"x-tether-max-token": 3}}, "no keyword", "/items/x-tether-max-token"),
+        ({"x-tether-max-tokens": "3"}, "positive integer", "/x-tether-max-tokens"),
     ],
 )
 def test_what_is_no_schema_is_refused(

@@ -15,6 +15,7 @@ from tether.errors import SchemaError
 from tether.grammars.json_schema.dialect import strict
 from tether.grammars.json_schema.formats import NEWEST, SINCE, late_formats
 from tether.grammars.json_schema.oracle import Fault, Oracle
+from tether.grammars.json_schema.source import read_schema
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 NO_FORMAT = "\\ {[ \x00"
@@ -180,6 +181,12 @@ def test_large_regexes_are_compiled() -> None:
         ({"type": "integer"}, "1e400", True),
         ({"const": 2**64 + 1}, str(2**64 + 1), True),
         ({"const": 2**64 + 1}, str(2**64), False),
+        ({"type": "integer"}, "9" * 5000, True),
+        ({"minimum": 2}, "9" * 5000, True),
+        ({"maximum": 2}, "9" * 5000, False),
+        ({"multipleOf": 3}, "9" * 5000, True),
+        ({"multipleOf": 7}, "9" * 5000, False),
+        ({"properties": {"a": {"maximum": 2}}}, f'{{"a":-{"9" * 5000}}}', True),
         ({"items": {"$ref": "#"}}, "[" * 300 + "]" * 300, True),
         ({"items": {"$ref": "#"}}, "[" * 9000 + "]" * 9000, False),
         ({}, '"\\ud800"', False),
@@ -211,6 +218,31 @@ def test_faults_name_their_places() -> None:
     )
     assert found["required"].path == ()
     assert list(Oracle(schema).faults({"c": 1})) == list(Oracle(schema).faults({"c": 2}))
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "cure"),
+    [
+        ('{"items":' * 2000 + "{}" + "}" * 2000, "too deeply", "less deeply"),
+        ('{"const": "\\ud800"}', "surrogate", "whole characters"),
+        ('{"maximum": 1e400}', "the number 1e400,", "between"),
+        ('{"maximum": -1E400}', "the number -1E400,", "between"),
+        ('{"multipleOf": 1e-400}', "the number 1e-400,", "between"),
+        (f'{{"maximum": {"9" * 999}.5}}', r"the number 9{40}\.\.\.,", "between"),
+    ],
+)
+def test_schemas_that_cannot_be_read_are_refused_for_what_it_is(
+    schema: str, said: str, cure: str
+) -> None:
+    with pytest.raises(SchemaError, match=said) as caught:
+        Oracle(read_schema(schema)[0])
+    assert cure in caught.value.hint
+    assert ("deep" in caught.value.hint) == ("deep" in said)
+
+
+@pytest.mark.parametrize("text", ["0.0", "-0e9", "0.00E-999", "1e308", "1e-307", "-2.5"])
+def test_numbers_that_are_floats_are_read(text: str) -> None:
+    assert read_schema(f'{{"const": {text}}}')[0] == {"const": float(text)}
 
 
 def test_complaints_are_short() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 from tether.errors import SchemaError
 from tether.grammars.findings import Finding
 from tether.grammars.json_schema.lint.messages import SCHEMA
+from tether.grammars.json_schema.lint.own import own_findings, refusal
 from tether.grammars.json_schema.size import check_size
 from tether.grammars.json_schema.source import read_schema
 from tether.grammars.json_schema.walk import subschemas
 from tether.types import Json
 
-__all__ = ["ignored_keywords", "schema_findings"]
+__all__ = ["ignored_keywords", "refusal", "schema_findings"]
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -38,7 +39,6 @@ def ignored_keywords(schema: str) -> list[Finding]:
 
     Looks at the keywords alone, so that a run need not wait for it.
     """
-    from tether.grammars.json_schema.lint.own import own_findings
     from tether.grammars.json_schema.lint.words import unknown_keywords
 
     try:
@@ -52,7 +52,6 @@ def ignored_keywords(schema: str) -> list[Finding]:
 def _written(schema: Json) -> Iterator[Finding]:
     """What can be seen in the keywords, whether or not they make a schema."""
     from tether.grammars.json_schema.lint.keywords import keyword_findings
-    from tether.grammars.json_schema.lint.own import own_findings
     from tether.grammars.json_schema.lint.values import value_findings
     from tether.grammars.json_schema.lint.words import word_findings
     from tether.grammars.json_schema.oracle import draft_of

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
+from tether.errors import SchemaError
 from tether.grammars.findings import Finding
 from tether.grammars.json_schema.lint.messages import SCHEMA
-from tether.grammars.json_schema.walk import escape
+from tether.grammars.json_schema.walk import escape, subschemas
+from tether.types import Json
 
 PREFIX = "x-tether-"
 VERBATIM = f"{PREFIX}verbatim"
@@ -37,6 +39,24 @@ def own_findings(where: str, part: dict[str, Any]) -> Iterator[Finding]:
             yield SCHEMA["own_value"].on(here, name=name, wanted=_WANTED[name], value=shown)
         elif name in _EFFECTS and value is not False:
             yield SCHEMA["own_reserved"].on(here, name=name, effect=_EFFECTS[name])
+
+
+def refuse_own(schema: Json) -> None:
+    """Refuse a keyword of tether that is misspelt or has a wrong value: it asks for something.
+
+    Raises:
+        SchemaError: With the JSON Pointer of the keyword.
+    """
+    for where, part in subschemas(schema):
+        for finding in own_findings(where, part):
+            if finding.level == "error":
+                raise refusal(finding)
+
+
+def refusal(finding: Finding) -> SchemaError:
+    """The error that a finding is, where the schema is to be used."""
+    message = f"The schema is refused at {finding.pointer}: {finding.message}"
+    return SchemaError(message, hint=finding.hint, pointer=finding.pointer)
 
 
 def _is_right(name: str, value: object) -> bool:
