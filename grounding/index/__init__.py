@@ -1,0 +1,1 @@
+"""An index on disk: passages, and the parts that find them."""
