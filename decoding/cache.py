@@ -29,7 +29,8 @@ class Window:
         length: Columns to read: the largest length after the write.
         extent: Columns to hold: padding may write past `length`.
         mask: Additive float mask [rows, 1, q, length]; None where every column is visible.
-        last: int64 [rows]; index of each row's last real token in the flattened [rows * q].
+        last: int64 [rows]; index of each row's last real token in the flattened [rows * q]: what a
+            forward is read at. `embed.py` puts every real token there.
     """
 
     slots: slice

@@ -107,7 +107,7 @@ class LeanNetwork:
         columns = window.columns.reshape(-1)
         columns = columns if real is None else columns[real]
         rotary = self._cos[columns], self._sin[columns]  # each [tokens, 1, head_dim]
-        last = window.last if real is None else _last_real(window)
+        last = window.last if real is None else torch.searchsorted(real, window.last)
         hidden = F.embedding(flat, self._embedding)  # [tokens, width]
         if mixtures is not None:
             mix(hidden, last, mixtures, self._embedding)
@@ -228,12 +228,6 @@ def _real_tokens(window: Window, width: int) -> Tensor | None:
         return None
     indices = [r * width + i for r, count in enumerate(window.counts) for i in range(count)]
     return torch.tensor(indices, device=window.columns.device)
-
-
-def _last_real(window: Window) -> Tensor:
-    """Index of each row's last token among the real tokens alone, [rows]."""
-    counts = torch.tensor(window.counts, device=window.columns.device)
-    return counts.cumsum(0) - 1
 
 
 def _pad(tensor: Tensor, real: Tensor | None, rows: int, width: int) -> Tensor:
