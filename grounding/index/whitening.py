@@ -52,7 +52,7 @@ class Whitening:
 
     def __call__(self, vectors: Vectors) -> Vectors:
         """The vectors [n, width] whitened, of length 1."""
-        whitened: Vectors = (vectors - self.mean) @ self.matrix
+        whitened = ((vectors - self.mean) @ self.matrix).astype(np.float32)
         return unit(whitened)
 
     def save(self, path: Path) -> None:
