@@ -8,8 +8,9 @@ A vector is the mean over a text's tokens of what one layer holds. No network wa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,10 +18,31 @@ from torch import Tensor
 from tether.decoding.cache import SlotCache
 from tether.decoding.models.base import Model
 from tether.errors import ModelError, UsageError
-from tether.grounding.index.embed import Vectors, unit
+from tether.grounding.index.embed import Embedder, SentenceEmbedder, Vectors, unit
 
 _TOKENS = 2048  # fed at once, padding included
 _PIECE = 512  # the longest run of tokens that is read as one
+
+
+def open_embedder(name: str, model: Callable[[], Model]) -> Embedder:
+    """The embedder that a user named.
+
+    Args:
+        name: `hidden` or `hidden:LAYER` for the model's own states, else a directory.
+        model: Loads the model; called for its own states only.
+
+    Raises:
+        UsageError: The layer is no number, or there is none of it.
+        ModelError: The directory or the model cannot be used so.
+    """
+    kind, _, layer = name.partition(":")
+    if kind != "hidden":
+        return SentenceEmbedder(Path(name).expanduser().absolute())
+    if layer and not layer.isdecimal():
+        raise UsageError(
+            f"{name!r} names no layer.", hint="Write hidden:N, with the number of layers read."
+        )
+    return HiddenStates(model(), int(layer or 0))
 
 
 class HiddenStates:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +83,12 @@ def train(vectors: Vectors, plan: Plan, seed: int = 0) -> Index:
     return index
 
 
-def add(index: Index, vectors: Vectors) -> None:
+def add(index: Index, vectors: Vectors, advance: Callable[[int], None]) -> None:
     """Add those of the vectors [n, width] that the index does not hold yet, by blocks, in order."""
     with _one_thread():
         for start in range(index.ntotal, len(vectors), _BLOCK):
             index.add(np.ascontiguousarray(vectors[start : start + _BLOCK]))
+            advance(index.ntotal)
 
 
 def save(index: Index, path: Path) -> None:
@@ -117,6 +118,12 @@ def load(path: Path, probes: int, *, mapped: bool = True) -> Index:
         ) from error
     index.nprobe = probes
     return index
+
+
+def all_pairs(queries: Vectors, vectors: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:
+    """Ids and inner products [queries, count] of the nearest by comparing all; copies nothing."""
+    scores, ids = faiss.knn(queries, vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
+    return ids, scores
 
 
 def nearest(index: Index, queries: Vectors, count: int) -> NDArray[np.int64]:
