@@ -2,8 +2,8 @@
 
 Passages of a document stand together, documents in the order in which they came; a passage's id is
 its place among all. Files: `text` and `names` (see `strings.py`), `spans.npy` int64 [passages, 2]
-with the first character and the one after the last, `first.npy` int64 [documents + 1] with the first
-passage of each document.
+with the first character and the one after the last, `first.npy` int64 [documents + 1] with the
+first passage of each document.
 """
 
 from __future__ import annotations

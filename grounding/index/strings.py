@@ -84,7 +84,7 @@ class StringWriter:
     def copy(self, strings: Strings, first: int, last: int) -> None:
         """Add the strings `first` to `last` (exclusive) of other files."""
         offsets = strings.offsets[first : last + 1]
-        self._stream.write(strings.data[offsets[0] : offsets[-1]])
+        self._stream.write(strings.data[offsets[0] : offsets[-1]].data)
         moved = np.asarray(offsets[1:]) + (self._offsets[-1] - offsets[0])
         self._offsets.frombytes(moved.astype(np.int64).tobytes())
 
@@ -116,7 +116,7 @@ def load_array(path: Path, dtype: str, num_axes: int) -> NDArray[Any]:
         raise damaged(path, str(error)) from error
     if found.dtype != np.dtype(dtype) or found.ndim != num_axes:
         raise damaged(path, f"it holds {found.dtype} with {found.ndim} axes")
-    return found
+    return np.asarray(found)  # still mapped, without the cost of numpy's memmap class
 
 
 def damaged(path: Path, reason: str) -> UnavailableError:
@@ -137,6 +137,6 @@ def _map_bytes(path: Path) -> NDArray[np.uint8]:
     try:
         if path.stat().st_size == 0:  # nothing can be mapped
             return np.zeros(0, np.uint8)
-        return np.memmap(path, np.uint8, "r")
+        return np.asarray(np.memmap(path, np.uint8, "r"))
     except OSError as error:
         raise damaged(path, str(error.strerror)) from error

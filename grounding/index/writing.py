@@ -51,14 +51,23 @@ class Edit:
 
     def put(self, name: str, facts: Mapping[str, Any], write: Callable[[Path], None]) -> Part:
         """Build a part: `write` fills an empty folder; `facts` are read when it has returned."""
-        folder = self.old.path / PARTS / f"{name}.{self._generation}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder = self.scratch(name)
         write(folder)
         files = {path.name: _settled(path) for path in sorted(folder.iterdir())}
         _sync(folder)
         self._parts[name] = Part(name, folder.absolute(), dict(facts), files, "")
         self._written.add(name)
+        return self._parts[name]
+
+    def scratch(self, name: str) -> Path:
+        """An empty folder; it goes at the end of the change unless a part names it."""
+        folder = self.old.path / PARTS / f"{name}.{self._generation}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def part(self, name: str) -> Part:
+        """A part as it will be."""
         return self._parts[name]
 
     def drop(self, name: str) -> None:

@@ -1,0 +1,137 @@
+"""The documents of files and folders, one after another; one at a time is held.
+
+Knows which format a file has by its name, walks folders in the order of names, and leaves out what
+is hidden. Texts are UTF-8. What is wrong with a document is told with its file and line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from tether.errors import EvidenceError
+from tether.grounding.document import Document
+from tether.grounding.formats import html, pdf, plain, rows
+
+LIMIT = 64 << 20
+"""Bytes of a document, at most, unless more are allowed."""
+
+Reader = Callable[[IO[bytes], str, int], Iterator[Document | EvidenceError]]
+
+READERS: dict[str, Reader] = {
+    **dict.fromkeys((".txt", ".text", ".md", ".markdown", ".rst"), plain.read),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), html.read),
+    **dict.fromkeys((".jsonl", ".ndjson"), rows.read_jsonl),
+    ".csv": rows.read_csv,
+    ".tsv": rows.read_tsv,
+    ".pdf": pdf.read,
+}
+"""Readers by the ending of a file's name. A file that is named itself and has another ending is
+read as plain text; in a folder it is left out."""
+
+
+class Corpus:
+    """The documents of some files and folders; may be read once.
+
+    Args:
+        paths: Files, and folders with all that is in them.
+        limit: Bytes of a document, at most.
+        on_bad: Called with what is wrong with a document; raise it, or go on without the document.
+
+    Attributes:
+        files: The files that are read, in their order, each once.
+        size: Their bytes.
+        read_bytes: How many of these were read so far.
+        num_left_out: Files in folders whose format is not known.
+
+    Raises:
+        EvidenceError: A path leads nowhere.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], on_bad: Callable[[EvidenceError], None], limit: int = LIMIT
+    ) -> None:
+        self.num_left_out = self.read_bytes = 0
+        found: dict[str, Path] = {}
+        for path in paths:
+            for file in self._files(path):
+                found.setdefault(os.path.realpath(file), file)
+        self.files = tuple(found.values())
+        self.size = sum(map(_size, self.files))
+        self._limit = limit
+        self._on_bad = on_bad
+
+    def __iter__(self) -> Iterator[Document]:
+        """Each document that can be had."""
+        before = 0
+        for file in self.files:
+            try:
+                with file.open("rb") as stream:
+                    for found in self._documents(stream, file):
+                        self.read_bytes = before + stream.tell()
+                        yield from self._good(found)
+            except EvidenceError as error:
+                self._on_bad(error)
+            except OSError as error:
+                self._on_bad(_unreadable(file, error))
+            before += _size(file)
+
+    def _documents(self, stream: IO[bytes], file: Path) -> Iterator[Document | EvidenceError]:
+        read = READERS.get(file.suffix.lower(), plain.read)
+        return read(stream, file.as_posix(), self._limit)
+
+    def _good(self, found: Document | EvidenceError) -> Iterator[Document]:
+        """The document, unless something is wrong with it."""
+        wrong = found if isinstance(found, EvidenceError) else _fault(found)
+        if wrong is not None:
+            self._on_bad(wrong)
+        elif isinstance(found, Document):
+            yield found
+
+    def _files(self, path: Path) -> Iterator[Path]:
+        if path.is_file():
+            yield path
+            return
+        if not path.is_dir():
+            reason = "is neither a file nor a folder" if path.exists() else "is not there"
+            raise EvidenceError(f"{path} {reason}.", hint="Name files or folders.")
+        for at, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(name for name in names if not name.startswith(".")):
+                if Path(name).suffix.lower() in READERS:
+                    yield Path(at) / name
+                else:
+                    self.num_left_out += 1
+
+
+def _fault(document: Document) -> EvidenceError | None:
+    """What makes a document useless, if anything."""
+    if not document.text.strip():
+        return EvidenceError(
+            f"{document.place} is empty.", hint="Remove it, or go on without it: --skip-bad."
+        )
+    for text in (document.name, document.text):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            return EvidenceError(
+                f"{document.place} holds half a character (U+{ord(text[error.start]):04X}).",
+                hint="UTF-8 has none: correct the escape.",
+            )
+    return None
+
+
+def _unreadable(file: Path, error: OSError) -> EvidenceError:
+    return EvidenceError(
+        f"{file} cannot be read: {error.strerror or error}.",
+        hint="Make it readable, or go on without it: --skip-bad.",
+    )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,140 @@
+"""An index opened for searching: one question in, the best passages out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tether.errors import UnavailableError, UsageError
+from tether.grounding.index.fusion import fuse
+from tether.grounding.index.layout import PASSAGES, Manifest, open_manifest
+from tether.grounding.index.store import Passages
+from tether.grounding.passages import Passage
+
+if TYPE_CHECKING:
+    from tether.grounding.index.dense import Dense
+    from tether.grounding.index.embed import Embedder
+    from tether.grounding.index.lexical import Lexical
+
+Mode = Literal["auto", "bm25", "dense", "hybrid"]
+
+_FUSED = 100
+"""Places of each ranking that fusion looks at, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found, with its score.
+
+    Scores order the hits of one search; they are sums of BM25 weights, cosines, or sums of
+    reciprocal ranks, by the mode.
+    """
+
+    passage: Passage
+    score: float
+
+
+class Index:
+    """An index of passages, read where it lies. Many may read it while one process writes it.
+
+    Attributes:
+        path: The folder.
+        manifest: What the index held when it was opened.
+        passages: All passages, by id.
+    """
+
+    def __init__(self, manifest: Manifest, passages: Passages) -> None:
+        self.path = manifest.path
+        self.manifest = manifest
+        self.passages = passages
+
+    @classmethod
+    def open(cls, path: str | Path) -> Index:
+        """Open an index; costs milliseconds whatever its size.
+
+        Sizes of files are checked here, their contents by `tether index verify`.
+
+        Raises:
+            UnavailableError: There is no index, or it is damaged, foreign or of a newer format.
+        """
+        manifest = open_manifest(Path(path))
+        try:
+            return cls._opened(manifest)
+        except UnavailableError:
+            again = open_manifest(Path(path))
+            if again.generation == manifest.generation:
+                raise
+            return cls._opened(again)  # a writer had removed what the older manifest names
+
+    @classmethod
+    def _opened(cls, manifest: Manifest) -> Index:
+        manifest.check("size")
+        return cls(manifest, Passages(manifest.part(PASSAGES).folder))
+
+    def __len__(self) -> int:
+        """How many passages there are."""
+        return len(self.passages)
+
+    @cached_property
+    def lexical(self) -> Lexical:
+        """The lexical part, opened when it is first needed."""
+        from tether.grounding.index.lexical import Lexical
+
+        return Lexical(self.manifest.part("lexical"))
+
+    @cached_property
+    def dense(self) -> Dense:
+        """The dense part, opened when it is first needed."""
+        from tether.grounding.index.dense import Dense
+
+        return Dense(self.manifest.part("dense"))
+
+    def search(
+        self, question: str, k: int = 10, mode: Mode = "auto", embedder: Embedder | None = None
+    ) -> list[Hit]:
+        """The `k` best passages for a question, best first, ties by id; fewer if fewer fit at all.
+
+        Args:
+            question: Any text.
+            k: How many, 1 or more.
+            mode: "bm25" by words, "dense" by vectors, "hybrid" by both, fused by reciprocal rank;
+                "auto" is hybrid where the index has vectors and an embedder is given, else bm25.
+            embedder: The one that made the vectors.
+
+        Raises:
+            UnavailableError: The index has no vectors, or they are another embedder's.
+            UsageError: `k` is less than 1, or the mode needs an embedder and there is none.
+        """
+        if k < 1:
+            raise UsageError(f"{k} passages cannot be searched for.", hint="Ask for 1 or more.")
+        ranking = self._ranking(question, k, mode, embedder)[:k]
+        found = self.passages.get(number for number, _ in ranking)
+        return [Hit(p, score) for p, (_, score) in zip(found, ranking, strict=True)]
+
+    def _ranking(
+        self, question: str, k: int, mode: Mode, embedder: Embedder | None
+    ) -> list[tuple[int, float]]:
+        if mode == "bm25" or (mode == "auto" and (embedder is None or not self._has_vectors)):
+            return self.lexical.search(question, k)
+        if mode == "dense":
+            return self._nearest(question, k, embedder)
+        depth = max(k, _FUSED)
+        rankings = (self.lexical.search(question, depth), self._nearest(question, depth, embedder))
+        return fuse([number for number, _ in ranking] for ranking in rankings)
+
+    def _nearest(self, question: str, k: int, embedder: Embedder | None) -> list[tuple[int, float]]:
+        dense = self.dense
+        if embedder is None:
+            raise UsageError(
+                "A search by vectors needs the embedder that made them.",
+                hint=f"Name it: --embedder {dense.facts['embedder']}.",
+            )
+        ids, scores = dense.search(embedder, [question], k)
+        pairs = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
+        return [(number, score) for number, score in pairs if number >= 0]
+
+    @property
+    def _has_vectors(self) -> bool:
+        return "dense" in self.manifest.parts and not self.manifest.is_stale("dense")
