@@ -21,7 +21,7 @@ def identity(
     said: Said,
     texts: Mapping[str, Any],
     engine: Engine,
-    retry: JsonValue = None,
+    retry: str | None = None,
 ) -> dict[str, Any]:
     """Names and values of everything that decides what is written, long values as hashes.
 
@@ -30,7 +30,7 @@ def identity(
         said: What may be said where a row does not say otherwise.
         texts: Template, system and evidence as read, since the files named may change.
         engine: The model.
-        retry: The rows that are run again, where not all are.
+        retry: A hash of the rows that are run again, where not all are.
     """
     plain = [key for key in ROW_KEYS if key not in (*CONSTRAINTS, *texts)]
     values: dict[str, Any] = {

@@ -17,10 +17,9 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 from tether.cli.kinds import JsonValue
@@ -31,8 +30,7 @@ VERSION = 1
 _SYNC_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A finished row.
 
     Attributes:
@@ -116,7 +114,7 @@ class Journal:
         Raises:
             OutputError: The disk is full, or the like.
         """
-        offset = self._write(list(asdict(record).values()))
+        offset = self._write(record)
         if time.monotonic() - self._synced > _SYNC_S:
             self.sync()
         return offset

@@ -11,7 +11,7 @@ from typing import Self
 
 from tether.cli import streams
 from tether.cli.batches.journal import Journal, Record
-from tether.cli.batches.ordering import Reorder
+from tether.cli.batches.ordering import Reorder, Spool
 from tether.cli.batches.records import failure_message
 
 
@@ -22,7 +22,7 @@ class BatchOutput:
         out: A file, or None for stdout.
         errors: A file for the failures, or None for messages on stderr.
         ordered: Write in input order.
-        journal: Rows that wait for their turn are kept there, not in memory.
+        journal: Rows that wait for their turn are kept there; else in a file without a name.
     """
 
     def __init__(
@@ -36,7 +36,8 @@ class BatchOutput:
         self._out, self._errors = out, errors
         self._journal = journal
         self._ordered = ordered
-        self._waiting: Reorder[int | Record] = Reorder()
+        self._waiting: Reorder[int | None] = Reorder()
+        self._spool: Spool | None = None
         self._stack = ExitStack()
         self._descriptors: dict[Path, int] = {}
         self.num_failed = self.num_rows = 0
@@ -93,15 +94,21 @@ class BatchOutput:
         if not self._ordered:
             self._write(record)
             return
-        kept = record if offset is None else offset
-        for due in self._waiting.put(record.place, kept):
-            self._write(record if due is kept else self._fetch(due))
+        if offset is None and not self._waiting.is_due(record.place):
+            offset = self._spooled().append(record)
+        for due in self._waiting.put(record.place, offset):
+            self._write(record if due is None or due == offset else self._fetch(due))
 
-    def _fetch(self, due: int | Record) -> Record:
-        if isinstance(due, Record):
-            return due
-        assert self._journal is not None, "offsets come from a journal"
-        return self._journal.read(due)
+    def _spooled(self) -> Spool:
+        if self._spool is None:
+            self._spool = Spool()
+            self._stack.callback(self._spool.close)
+        return self._spool
+
+    def _fetch(self, offset: int) -> Record:
+        keeper = self._journal or self._spool
+        assert keeper is not None, "offsets come from a journal or the spool"
+        return keeper.read(offset)
 
     def _write(self, record: Record) -> None:
         path = self._out if record.ok else self._errors

@@ -1,26 +1,24 @@
 """One batch from input lines to output lines: skip what is done, run the rest, write each row.
 
 Knows rows, tasks and outputs; not flags. Memory does not grow with the batch, but for eight bytes
-a row that a resumed journal already holds.
+a row that a resumed journal already holds, and forty a row that failed ahead of its turn.
 """
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Protocol
 
 from tether.cli.batches import rows
 from tether.cli.batches.journal import Record
 from tether.cli.batches.output import BatchOutput
 from tether.cli.batches.records import record
+from tether.cli.batches.retry import Retry
 from tether.cli.batches.rows import Line, Row
 from tether.cli.session import Outcome, Session, Task
 from tether.cli.tasks import TaskMaker
-from tether.cli.texts import read_file
 from tether.errors import ProfileError, UsageError
 
 
@@ -77,7 +75,7 @@ class Batch:
     """The parts of a batch that is about to run.
 
     Attributes:
-        retry: Row index to id of the rows to run; None runs all.
+        retry: The rows to run; None runs all.
         watcher: Is told of every row.
         told_model: Whether it was said that the rows name another model.
     """
@@ -85,7 +83,7 @@ class Batch:
     session: Session
     maker: TaskMaker
     output: BatchOutput
-    retry: dict[int, object] | None = None
+    retry: Retry | None = None
     watcher: Watcher | None = None
     done: Done = field(default_factory=Done)
     told_model: bool = False
@@ -138,28 +136,8 @@ class Batch:
             self.output.tell(f"tether: Rows ask for the model {row.model!r}; {name} answers them.")
 
     def _check_retry(self, row: Row) -> None:
-        if self.retry is not None and self.retry[row.index] != row.id:
+        if self.retry is not None and not self.retry.names(row.index, row.id):
             raise UsageError(
-                f"Row {row.index} has the id {row.id!r}; the errors file says "
-                f"{self.retry[row.index]!r}.",
+                f"Row {row.index} has the id {row.id!r}; the errors file says another.",
                 hint="Give the input that the errors file came from.",
             )
-
-
-def retry_rows(path: Path) -> dict[int, object]:
-    """Row index to id, from an errors file.
-
-    Raises:
-        UsageError: It cannot be read or is not an errors file.
-    """
-    found: dict[int, object] = {}
-    for number, line in enumerate(read_file(path).removesuffix("\n").split("\n"), 1):
-        try:
-            value = json.loads(line)
-            found[int(value["index"])] = value.get("id")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise UsageError(
-                f"{path}:{number} is not a line of an errors file.",
-                hint="Give the file that --errors wrote.",
-            ) from None
-    return found

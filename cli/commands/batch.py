@@ -19,6 +19,7 @@ from tether.errors import BatchFailed, UsageError
 if TYPE_CHECKING:
     from tether.cli.batches.journal import Journal
     from tether.cli.batches.output import BatchOutput
+    from tether.cli.batches.retry import Retry
     from tether.cli.config.settings_model import Settings
     from tether.cli.session import Session
     from tether.cli.tasks import TaskMaker
@@ -139,7 +140,7 @@ def run(
 def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
     from tether.cli import engine, said
     from tether.cli.batches.identity import identity
-    from tether.cli.batches.run import retry_rows
+    from tether.cli.batches.retry import Retry
     from tether.cli.config.settings import resolve
     from tether.cli.session import Session
     from tether.cli.tasks import TaskMaker
@@ -147,11 +148,13 @@ def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
     resolved = resolve(flags, profiles=profiles)
     maker = TaskMaker(resolved, files.source.parent if files.source else None)
     said.warn(maker.said, resolved)
-    retry = retry_rows(files.retry) if files.retry else None
+    retry = Retry.read(files.retry) if files.retry else None
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(files.source))
         loaded = engine.load(resolved.settings)
-        known = identity(resolved.settings, maker.said, maker.texts, loaded, retry)
+        known = identity(
+            resolved.settings, maker.said, maker.texts, loaded, retry.digest if retry else None
+        )
         journal = _journal(files, known)
         if journal is not None:
             stack.enter_context(journal)
@@ -165,7 +168,7 @@ def _process(
     session: Session,
     maker: TaskMaker,
     settings: Settings,
-    retry: dict[int, object] | None,
+    retry: Retry | None,
 ) -> None:
     from tether.cli.batches.output import BatchOutput
     from tether.cli.batches.progress import BatchProgress
