@@ -12,13 +12,14 @@ from torch import Tensor
 
 from tether.decoding.head import step_logits
 from tether.decoding.lanes import Reading
-from tether.decoding.plan import Contrast
+from tether.decoding.plan import Contrast, Evidence
 from tether.decoding.reference import unpack
 from tether.decoding.row import Row
 from tether.decoding.terms.scales import Scales
 from tether.decoding.terms.seen import Seen
 from tether.decoding.terms.term import OWN, Role, Term, Variant, View, roles
 from tether.decoding.views import Views, same
+from tether.grounding.evidence import Clues
 
 _VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
@@ -35,6 +36,8 @@ class Said:
         head: float [rows], alpha of the plausibility head; None as above.
         doubt: [rows], how far the nearest decision of a gate is from turning; None as above.
         mixtures: By the place of a row; see `Scales`.
+        evidence: None where no source knows anything.
+        clues: What the sources said, by the place of a row.
     """
 
     logits: Tensor
@@ -44,6 +47,8 @@ class Said:
     head: Tensor | None = None
     doubt: Tensor | None = None
     mixtures: Mapping[int, Tensor] = field(default_factory=dict)
+    evidence: Evidence | None = None
+    clues: Mapping[int, tuple[Clues, ...]] = field(default_factory=dict)
 
 
 def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tensor | None) -> Said:
@@ -67,7 +72,8 @@ def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tenso
 
 def _reads_whole(row: Row) -> bool:
     """Whether log-probabilities over the whole vocabulary are read, not only compared."""
-    return bool(row.request.terms) or row.request.sampling.repetition_penalty != 1
+    request = row.request
+    return bool(request.terms or request.sources) or request.sampling.repetition_penalty != 1
 
 
 def _groups(rows: Sequence[Row], masks: Tensor) -> dict[tuple[Term, ...], list[int]]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tether.decoding.cache import SlotCache
-from tether.decoding.models.base import Network
+from tether.decoding.models.base import Head, Network, Watch
 from tether.decoding.row import Row
 
 _CHUNK = 512  # bounds the attention mask of long prompts
@@ -70,11 +70,13 @@ class Reading:
         hidden: [1 + taps, lanes, width]; the last layer, then the taps.
         places: A lane's place among the lanes.
         taps: The layers that were read early.
+        attention: [heads, lanes, length] of the watched heads; None where none were watched.
     """
 
     hidden: Tensor
     places: Mapping[Lane, int]
     taps: tuple[int, ...]
+    attention: Tensor | None = None
 
     def of(self, wanted: Sequence[tuple[Lane, int | None]]) -> Tensor:
         """[wanted, width] of lanes, each at a tapped layer or (None) at the last."""
@@ -84,12 +86,19 @@ class Reading:
             return self.hidden[0]
         return self.hidden[layers, lanes]
 
+    def looks(self, lanes: Sequence[Lane]) -> Tensor | None:
+        """[lanes, length], what the watched heads look at, their mean."""
+        if self.attention is None:
+            return None
+        return self.attention[:, [self.places[lane] for lane in lanes]].mean(0)
+
     @staticmethod
     def join(readings: Sequence[Reading]) -> Reading:
-        """Readings of the same taps as one."""
+        """Readings of the same taps as one; of one row, so their attention is the first's."""
         lanes = [lane for reading in readings for lane in reading.places]
         hidden = torch.cat([reading.hidden for reading in readings], dim=1)
-        return Reading(hidden, {lane: n for n, lane in enumerate(lanes)}, readings[0].taps)
+        places = {lane: n for n, lane in enumerate(lanes)}
+        return Reading(hidden, places, readings[0].taps, readings[0].attention)
 
 
 class Lanes:
@@ -113,10 +122,10 @@ class Lanes:
         self._lanes[lane.slot] = None
         self._cache.lengths[lane.slot] = 0
 
-    def run_all(self, taps: tuple[int, ...]) -> Reading:
+    def run_all(self, taps: tuple[int, ...], heads: tuple[Head, ...] = ()) -> Reading:
         """One forward over all lanes."""
         self._close_gaps()
-        return self._run([lane for lane in self._lanes if lane is not None], taps)
+        return self._run([lane for lane in self._lanes if lane is not None], taps, heads)
 
     def run(self, lanes: Sequence[Lane], taps: tuple[int, ...]) -> Reading:
         """One forward over these lanes; those that stand between them catch up beside them."""
@@ -125,18 +134,22 @@ class Lanes:
         between = self._lanes[min(slots) : max(slots) + 1]
         return self._run([lane for lane in between if lane is not None], taps)
 
-    def start(self, lane: Lane, taps: tuple[int, ...]) -> Reading:
+    def start(self, lane: Lane, taps: tuple[int, ...], heads: tuple[Head, ...] = ()) -> Reading:
         """One lane alone, the others as they are: how a row begins, whatever its company."""
-        return self._run([lane], taps)
+        return self._run([lane], taps, heads)
 
-    def _run(self, lanes: list[Lane], taps: tuple[int, ...]) -> Reading:
+    def _run(
+        self, lanes: list[Lane], taps: tuple[int, ...], heads: tuple[Head, ...] = ()
+    ) -> Reading:
         for lane in lanes:
             while len(pending := lane.pending()) > _CHUNK:
                 self._forward([lane], [pending[:_CHUNK]], ())
         mixtures = _stacked([lane.take_mixture() for lane in lanes])
-        flat = self._forward(lanes, [lane.pending() for lane in lanes], taps, mixtures)
+        watch = Watch(heads) if heads else None
+        flat = self._forward(lanes, [lane.pending() for lane in lanes], taps, mixtures, watch)
         hidden = flat.view(1 + len(taps), len(lanes), -1)
-        return Reading(hidden, {lane: n for n, lane in enumerate(lanes)}, taps)
+        places = {lane: n for n, lane in enumerate(lanes)}
+        return Reading(hidden, places, taps, None if watch is None else watch.attention)
 
     def _forward(
         self,
@@ -144,6 +157,7 @@ class Lanes:
         pending: list[list[int]],
         taps: tuple[int, ...],
         mixtures: Tensor | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         network, cache = self.network, self._cache
         for lane in lanes:
@@ -153,7 +167,7 @@ class Lanes:
         window = cache.window(first, counts, device=network.device, dtype=network.dtype)
         padded = [tokens + [0] * (max(counts) - len(tokens)) for tokens in pending]
         tokens = torch.tensor(padded).to(network.device)
-        hidden = network.forward(tokens, cache, window, taps, mixtures)
+        hidden = network.forward(tokens, cache, window, taps, mixtures, watch)
         cache.commit(window)
         for lane, count in zip(lanes, counts, strict=True):
             lane.held += count

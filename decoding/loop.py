@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from tether.decoding import step, ties
-from tether.decoding.contrast import Said, contrasted
+from tether.decoding.contrast import Said
 from tether.decoding.lanes import Reading
+from tether.decoding.listen import listen, rests_on
 from tether.decoding.models.base import Model
 from tether.decoding.plan import Inputs
 from tether.decoding.request import Delta, Request, Result
@@ -184,8 +185,8 @@ class _Batch:
         return done
 
     def _masks(self, rows: Sequence[Row]) -> Tensor | None:
-        """None where no row is constrained or has terms, whose views know no refused ids."""
-        if not any(row.constrained or row.request.terms for row in rows):
+        """None where no row is constrained, has terms or sources, which know no refused ids."""
+        if not any(row.constrained or row.request.terms or row.request.sources for row in rows):
             return None
         masks = np.empty((len(rows), self._model.vocabulary.num_words), dtype=np.int32)
         for mask, row in zip(masks, rows, strict=True):
@@ -196,8 +197,10 @@ class _Batch:
     def _choose(self, rows: Sequence[Row], reading: Reading, masks: Future[Tensor | None]) -> None:
         """One step: a token for every row, taken by it."""
         allowed = masks.result()
-        said = contrasted(self._views, rows, reading, allowed)
+        said = listen(self._views, rows, reading, allowed)
         tokens = self._tokens(rows, said, allowed)
+        for place, clues in said.clues.items():
+            rows[place].credit(rests_on(clues, tokens[place]))
         for row, token, views, led in zip(rows, tokens, said.asked, said.led, strict=True):
             row.forwarded(views, led=led)
             if row.finish is None:
@@ -224,7 +227,9 @@ class _Batch:
         self, controls: Controls, rows: Sequence[Row], said: Said, masks: Tensor | None
     ) -> Inputs:
         inputs = controls.inputs(rows, self._speakable(said.logits, masks), masks)
-        return replace(inputs, contrast=said.contrast, head=said.head) if said.contrast else inputs
+        if said.contrast is None and said.evidence is None:
+            return inputs
+        return replace(inputs, contrast=said.contrast, head=said.head, evidence=said.evidence)
 
     def _settle_ties(
         self, rows: Sequence[Row], inputs: Inputs, firmness: Tensor, tokens: list[int]

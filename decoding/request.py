@@ -8,6 +8,7 @@ from typing import Literal
 
 from tether.decoding.terms.term import Term, Variant
 from tether.grammars.constraint import Constraint
+from tether.grounding.evidence import Source
 from tether.types import FinishReason
 
 
@@ -55,6 +56,7 @@ class Request:
         stop: Texts that end free text (constraint None) where they appear; not part of the output.
         terms: Methods of contrast that reshape the choice.
         prompts: Token ids of the prompts that the terms' views see in place of `prompt`.
+        sources: Evidence that is looked up for every token.
     """
 
     key: str
@@ -66,6 +68,7 @@ class Request:
     stop: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     prompts: Mapping[Variant, tuple[int, ...]] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Result:
         finish: Why the row ended.
         message: For people, where finish is not "stop".
         stats: Counts and times.
+        support: By the number of a passage, how many output tokens the sources found in it; a
+            token that several passages hold counts for each by its part.
     """
 
     key: str
@@ -109,6 +114,7 @@ class Result:
     finish: FinishReason
     message: str
     stats: RowStats
+    support: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

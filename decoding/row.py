@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from tether.decoding.noise import row_state
@@ -49,6 +49,7 @@ class Row:
         self._num_forwards = self._num_thought = self._num_taken_back = 0
         self._num_view_forwards = self._num_led = 0
         self._forced_at: list[int] = []
+        self._credits: dict[int, dict[int, float]] = {}
         self._message = ""
         self._started, self._first_token_s = time.perf_counter(), 0.0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -113,6 +114,10 @@ class Row:
         self._num_view_forwards += views
         self._num_led += led
 
+    def credit(self, shares: Mapping[int, float]) -> None:
+        """The passages that the next token rests on, by number, each with its part of the token."""
+        self._credits[self.num_output] = dict(shares)
+
     def take(self, token: int) -> None:
         """Append a chosen token and whatever it forces; may end the row."""
         if not self._first_token_s:
@@ -154,7 +159,16 @@ class Row:
                 view_forwards=self._num_view_forwards,
                 expert_tokens=self._num_led,
             ),
+            support=self._support(),
         )
+
+    def _support(self) -> dict[int, float]:
+        """Tokens by the passage that they rest on; what was taken back rests on nothing."""
+        sums: dict[int, float] = {}
+        for place, shares in self._credits.items():
+            for passage, part in shares.items() if place < self.num_output else ():
+                sums[passage] = sums.get(passage, 0.0) + part
+        return dict(sorted(sums.items()))
 
     def _flush(self, *, final: bool) -> None:
         """Queue what is settled of the thought or the text as a delta."""

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from tether.decoding.blend import blend, sound
-from tether.decoding.contrast import Said, contrasted
+from tether.decoding.contrast import Said
+from tether.decoding.listen import listen
 from tether.decoding.models.base import Model, Network
 from tether.decoding.plan import Choice, Inputs
 from tether.decoding.reference import unpack
@@ -34,8 +35,10 @@ def settles(model: Model) -> bool:
 def firmness(inputs: Inputs, choice: Choice, said: Said) -> Tensor:
     """How far each row stands from another choice, [rows]."""
     assert choice.margin is not None, "the controls of a loop that settles ties ask for it"
-    if said.doubt is None or inputs.head is None or inputs.mask is None:
+    if said.doubt is None:
         return choice.margin
+    if inputs.head is None or inputs.mask is None:
+        return torch.minimum(choice.margin, said.doubt)
     blended = blend(torch.log_softmax(sound(inputs.logits), dim=1), inputs)
     allowed = unpack(inputs.mask, blended.shape[1])
     best = blended.masked_fill(~allowed, -torch.inf).amax(dim=1, keepdim=True)
@@ -47,6 +50,6 @@ def said_exactly(networks: Mapping[Role, Network], row: Row, mask: Tensor | None
     """One step of a row alone in the exact networks, views included, without a kept cache."""
     views = Views({role: network.exact() for role, network in networks.items()}, 1)
     views.open(row)
-    said = contrasted(views, [row], views.start(row), mask)
+    said = listen(views, [row], views.start(row), mask)
     views.close(row)
     return said

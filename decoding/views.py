@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from torch import Tensor
 
 from tether.decoding.lanes import Lane, Lanes, Reading
-from tether.decoding.models.base import Network
+from tether.decoding.models.base import Head, Network
 from tether.decoding.request import Request
 from tether.decoding.row import Row
 from tether.decoding.terms.parse import check_roles
@@ -96,13 +96,14 @@ class Views:
 
     def start(self, row: Row) -> Reading:
         """The first forward of a row and of its other prompts, each alone."""
-        taps = self._taps([row], "model")
+        taps, heads = self._taps([row], "model"), self._heads([row])
         lanes = [lane for (role, _), lane in self._lanes[row].items() if role == "model"]
-        return Reading.join([self._tracks["model"].start(lane, taps) for lane in lanes])
+        return Reading.join([self._tracks["model"].start(lane, taps, heads) for lane in lanes])
 
     def run(self) -> Reading:
         """One forward of the model over all rows and their other prompts."""
-        return self._tracks["model"].run_all(self._taps(self._lanes, "model"))
+        taps, heads = self._taps(self._lanes, "model"), self._heads(self._lanes)
+        return self._tracks["model"].run_all(taps, heads)
 
     def ask(self, role: Role, rows: Sequence[Row]) -> Reading:
         """One forward of another network over what it has not seen of these rows."""
@@ -112,6 +113,15 @@ class Views:
     def own(self, rows: Sequence[Row], reading: Reading) -> Tensor:
         """What the head reads of the rows themselves, [rows, width]."""
         return reading.of([(self.lane(row, OWN), None) for row in rows])
+
+    def looks(self, rows: Sequence[Row], reading: Reading) -> Tensor | None:
+        """What the copying heads look at in each row, [rows, length]; None where nobody asked."""
+        return reading.looks([self.lane(row, OWN) for row in rows])
+
+    def _heads(self, rows: Iterable[Row]) -> tuple[Head, ...]:
+        """The heads that sources of these rows ask for; all sources of a model ask for the same."""
+        sources = (source for row in rows for source in row.request.sources)
+        return next((s.heads for s in sources if "attention" in s.needs), ())
 
     def _taps(self, rows: Iterable[Row], role: Role) -> tuple[int, ...]:
         """The layers that some view of these rows reads."""

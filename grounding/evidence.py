@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-Need = Literal["log_p", "hidden", "attention"]
+Need = Literal["log_p", "allowed", "hidden", "attention"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,11 @@ class Source(Protocol):
 
     Attributes:
         needs: The fields of a moment that it reads beside the context.
+        heads: The copying heads, (layer, number), where it needs attention.
     """
 
     needs: frozenset[Need]
+    heads: tuple[tuple[int, int], ...]
 
     def look(self, moments: Sequence[Moment]) -> list[Clues | None]:
         """For each row, what is known about its next token; None changes nothing at all."""

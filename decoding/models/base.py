@@ -16,11 +16,62 @@ if TYPE_CHECKING:
     from tether.grammars.vocabulary import Vocabulary
 
 
+Head = tuple[int, int]
+"""An attention head: its layer and its number there."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Attention heads to look over the shoulder of, and what they looked at.
+
+    Attributes:
+        heads: Whose attention is kept.
+        attention: float [heads, rows, length], filled by `Network.forward`: how much each row's
+            last real token looks at the columns up to its own; zero beyond.
+    """
+
+    heads: tuple[Head, ...]
+    attention: Tensor | None = None
+
+    def at(self, layer: int) -> list[int]:
+        """The heads of a layer."""
+        return [head for place, head in self.heads if place == layer]
+
+    def keep(self, looks: Tensor) -> None:
+        """Append those of one layer, [heads of the layer, rows, length]."""
+        kept = self.attention
+        self.attention = looks if kept is None else torch.cat([kept, looks])
+
+
+def looks(query: Tensor, keys: Tensor, heads: Sequence[int], window: Window) -> Tensor:
+    """What chosen heads of one layer look at, from each row's last real token.
+
+    Args:
+        query: [rows, heads, q, dim], rotated.
+        keys: [rows, kv_heads, length, dim], rotated.
+        heads: Numbers of query heads.
+        window: Of the forward.
+
+    Returns:
+        float32 (float64 for float64) [chosen heads, rows, length]; each sums to 1.
+    """
+    rows = torch.arange(len(query), device=query.device)
+    last = torch.tensor(window.counts, device=query.device) - 1
+    group = query.shape[1] // keys.shape[1]
+    asked = query[rows, :, last][:, list(heads), None]  # [rows, chosen, 1, dim]
+    scores = (asked @ keys[:, [head // group for head in heads]].mT)[:, :, 0]
+    scores = scores.to(scores.dtype if scores.dtype == torch.float64 else torch.float32)
+    beyond = torch.arange(window.length, device=query.device) > window.columns[rows, last, None]
+    scores = (scores * query.shape[-1] ** -0.5).masked_fill(beyond[:, None], -torch.inf)
+    return torch.softmax(scores, -1).transpose(0, 1)
+
+
 class Network(Protocol):
     """The numbers of a model: what `lean.py` and `huggingface.py` implement.
 
     Attributes:
         num_layers: Layers that keep keys and values.
+        num_heads: Query heads of a layer.
         head_size: Rows of the LM head; at least the vocabulary's size.
         head_width: Its columns; 0 where `head` cannot save work by computing some tokens alone.
         max_positions: The longest sequence the positions allow.
@@ -28,6 +79,7 @@ class Network(Protocol):
     """
 
     num_layers: int
+    num_heads: int
     head_size: int
     head_width: int
     max_positions: int
@@ -42,6 +94,7 @@ class Network(Protocol):
         window: Window,
         taps: Sequence[int] = (),
         mixtures: Tensor | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         """Run int64 [rows, q] through the layers, writing keys and values into the cache.
 
@@ -52,6 +105,7 @@ class Network(Protocol):
             taps: Layers to read out early: 0 stands before the first layer, n after n layers.
             mixtures: float [rows, vocab], what is fed for each row's last real token: the share
                 of every token's embedding; the rest to 1 is its own. None is all its own.
+            watch: Takes what some heads look at; None where nobody asks.
 
         Returns:
             What `head` reads of each row's last real token: [rows, width] of the last layer, then

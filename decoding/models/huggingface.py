@@ -19,7 +19,7 @@ from transformers.cache_utils import Cache
 from transformers.utils import logging
 
 from tether.decoding.cache import SlotCache, SlotLayer, Window
-from tether.decoding.models.base import mix
+from tether.decoding.models.base import Watch, mix
 from tether.decoding.models.library_head import LibraryHead
 from tether.errors import ModelError
 
@@ -52,6 +52,7 @@ class HuggingFaceNetwork:
         config = model.config.get_text_config()
         self._sliding, self._mixed = _sliding_window(config)
         self.num_layers: int = config.num_hidden_layers
+        self.num_heads: int = config.num_attention_heads
         self._head = LibraryHead(model)
         self._plain_head = self._head.plain
         self.head_size, self.head_width = self._head.size, self._head.width
@@ -90,8 +91,14 @@ class HuggingFaceNetwork:
         window: Window,
         taps: Sequence[int] = (),
         mixtures: Tensor | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         """See Network.forward. Where the head is not plain, the states are already logits."""
+        if watch is not None:
+            raise ModelError(
+                "The attention of this model cannot be watched.",
+                hint="Take out the methods that need it (copy,by=attention).",
+            )
         inputs: dict[str, Any] = {
             "attention_mask": self._masks(window),
             # Padding may point past the last position of a learned table.

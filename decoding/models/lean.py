@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tether.decoding.cache import SlotCache, Window
 from tether.decoding.head import linear_at
-from tether.decoding.models.base import mix
+from tether.decoding.models.base import Watch, looks, mix
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 
@@ -77,9 +77,9 @@ class LeanNetwork:
         self.device, self.dtype = device, dtype
         self.num_layers: int = config["num_hidden_layers"]
         self.max_positions: int = config["max_position_embeddings"]
-        self._heads: int = config["num_attention_heads"]
-        self._kv_heads: int = config.get("num_key_value_heads") or self._heads
-        self._head_dim: int = config.get("head_dim") or config["hidden_size"] // self._heads
+        self.num_heads: int = config["num_attention_heads"]
+        self._kv_heads: int = config.get("num_key_value_heads") or self.num_heads
+        self._head_dim: int = config.get("head_dim") or config["hidden_size"] // self.num_heads
         self._eps: float = config.get("rms_norm_eps", 1e-6)
         self._embedding = self._get("model.embed_tokens.weight")
         tied = config.get("tie_word_embeddings", False) or "lm_head.weight" not in weights
@@ -99,6 +99,7 @@ class LeanNetwork:
         window: Window,
         taps: Sequence[int] = (),
         mixtures: Tensor | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         """See Network.forward."""
         rows, width = tokens.shape
@@ -112,11 +113,13 @@ class LeanNetwork:
         if mixtures is not None:
             mix(hidden, last, mixtures, self._embedding)
         states = [hidden[last]] if taps else []  # before the first layer, then after each
-        for layer, held in zip(self._layers, cache.layers, strict=True):
+        for number, (layer, held) in enumerate(zip(self._layers, cache.layers, strict=True)):
             normed = self._normalise(hidden, layer.attention_norm)
             query, key, value = self._project(layer, normed, rotary)
             query, key, value = (_pad(t, real, rows, width) for t in (query, key, value))
             keys, values = held.update(key, value, window)
+            if watch is not None and (heads := watch.at(number)):
+                watch.keep(looks(query, keys, heads, window))
             seen = self._attend(query, keys, values, window.mask)  # [rows * width, heads * dim]
             seen = seen if real is None else seen[real]
             hidden = hidden + F.linear(seen, layer.out, layer.out_bias)
@@ -150,14 +153,14 @@ class LeanNetwork:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """[tokens, width] -> rotated query, rotated key, value; each [tokens, heads, head_dim]."""
         qkv = F.linear(normed, layer.qkv, layer.qkv_bias).view(normed.shape[0], -1, self._head_dim)
-        rotated = qkv[:, : self._heads + self._kv_heads]
-        value = qkv[:, self._heads + self._kv_heads :]
+        rotated = qkv[:, : self.num_heads + self._kv_heads]
+        value = qkv[:, self.num_heads + self._kv_heads :]
         if layer.head_norm is not None:
             rotated = self._normalise(rotated, layer.head_norm)
         cos, sin = rotary
         swapped = rotated.roll(self._head_dim // 2, dims=2)
         rotated = torch.addcmul(rotated * cos, swapped, sin)
-        return rotated[:, : self._heads], rotated[:, self._heads :], value
+        return rotated[:, : self.num_heads], rotated[:, self.num_heads :], value
 
     def _normalise(self, hidden: Tensor, weight: Tensor) -> Tensor:
         """RMS norm over the last dimension; `F.rms_norm` costs twice this on the CPU."""
@@ -169,9 +172,9 @@ class LeanNetwork:
 
     def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """[rows, heads, q, dim] x [rows, kv_heads, length, dim] -> [rows * q, heads * dim]."""
-        grouped = self._heads != self._kv_heads
+        grouped = self.num_heads != self._kv_heads
         seen = F.scaled_dot_product_attention(query, keys, values, mask, enable_gqa=grouped)
-        return seen.transpose(1, 2).reshape(-1, self._heads * self._head_dim)
+        return seen.transpose(1, 2).reshape(-1, self.num_heads * self._head_dim)
 
     def _get(self, name: str) -> Tensor:
         return self._weights[name].to(device=self.device, dtype=self.dtype)
@@ -203,7 +206,7 @@ class LeanNetwork:
         """Norm weights of query and key heads under one another, where the family has them."""
         if f"{at}q_norm.weight" not in self._weights:
             return None
-        query = self._get(f"{at}q_norm.weight").expand(self._heads, -1)
+        query = self._get(f"{at}q_norm.weight").expand(self.num_heads, -1)
         key = self._get(f"{at}k_norm.weight").expand(self._kv_heads, -1)
         return torch.cat((query, key))
 

@@ -1,0 +1,1 @@
+"""Grounding as terms of the step: evidence bound to a row, looked up for every token."""

@@ -1,0 +1,35 @@
+"""`copy`: a share of the probability is copied from the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from tether.decoding.grounds.ground import Given, Ground, word_tokens
+from tether.decoding.grounds.stretches import stretches
+from tether.decoding.models.heads import copying_heads
+from tether.decoding.options import option
+from tether.grounding.copying import Copying, Stretches
+from tether.grounding.evidence import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Ground):
+    """See `tether.grounding.copying`; the weight is the share."""
+
+    name: ClassVar[str] = "copy"
+
+    weight: float = option(0.99, "share of the probability; 0 changes nothing", low=0, high=0.999)
+    by: Literal["attention", "ngram"] = option(
+        "attention", "what says where the row stands in the evidence"
+    )
+    gate: float = option(0.05, "attention that must lie on the evidence", low=0, high=1)
+
+    def bind(self, given: Given) -> Source | None:
+        """See Ground.bind."""
+        found = stretches(given)
+        if not found:
+            return None
+        words = word_tokens(given.model.vocabulary)
+        heads = copying_heads(given.model) if self.by == "attention" else ()
+        return Copying(Stretches.of(found), words, self.weight, heads, self.gate)

@@ -1,0 +1,118 @@
+"""What a method of grounding declares: its options, and how it binds to what a row was given."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from tether.decoding.options import option
+
+if TYPE_CHECKING:
+    from tether.decoding.models.base import Model
+    from tether.grammars.vocabulary import Vocabulary
+    from tether.grounding.evidence import Bools, Source
+    from tether.grounding.index import Index
+
+
+_WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A passage of the prompt.
+
+    Attributes:
+        text: As the user gave it.
+        tokens: Its token ids; where the prompt holds the passage, those of the prompt.
+        start: The place of its first token in the prompt; -1 where the prompt does not hold it.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    start: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a row was given to rest on.
+
+    Attributes:
+        model: Whose tokens and numbers they are.
+        passages: Those of the prompt, in its order.
+        question: What is asked; empty where nobody knows.
+        index: Of a larger corpus; None for none.
+    """
+
+    model: Model
+    passages: tuple[Told, ...]
+    question: str = ""
+    index: Index | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground(ABC):
+    """One method with its weight and options; frozen, so that equal settings are equal methods.
+
+    Attributes:
+        weight: Strength of the method; 0 changes nothing.
+    """
+
+    name: ClassVar[str]
+
+    weight: float = option(1.0, "strength; 0 changes nothing", low=0)
+
+    @abstractmethod
+    def bind(self, given: Given) -> Source | None:
+        """The source of a row; None where nothing it was given can change a token.
+
+        Raises:
+            EvidenceError: The index lacks what the method needs; the hint says how to build it.
+            UsageError: The model cannot do what the method needs.
+        """
+
+
+@lru_cache(maxsize=8)
+def word_tokens(vocabulary: Vocabulary) -> Bools:
+    """Boolean [vocab]: tokens that hold a letter or a digit, or part of one; no special ones."""
+    words = np.array([_WORD.search(text) is not None for text in vocabulary.tokens])
+    words[list(vocabulary.special_ids)] = False
+    return words
+
+
+def told(model: Model, prompt: tuple[int, ...], passages: tuple[str, ...]) -> tuple[Told, ...]:
+    """Passages with their tokens and their places in a prompt.
+
+    Args:
+        model: Its vocabulary made the prompt.
+        prompt: Token ids.
+        passages: In the order in which the prompt holds them.
+    """
+    vocabulary = model.vocabulary
+    ends, size = [], 0
+    for token in prompt:
+        size += len(vocabulary.tokens[token])
+        ends.append(size)
+    text = b"".join(vocabulary.tokens[token] for token in prompt)
+    return tuple(_told(model, prompt, text, ends, passages))
+
+
+def _told(
+    model: Model, prompt: tuple[int, ...], text: bytes, ends: list[int], passages: tuple[str, ...]
+) -> Iterator[Told]:
+    at = 0
+    for passage in passages:
+        wanted = passage.strip().encode()
+        found = text.find(wanted, at) if wanted else -1
+        if found < 0:  # the template cut or respelled it
+            yield Told(passage, tuple(model.vocabulary.encode(passage)))
+            continue
+        at = found + len(wanted)
+        first = next(n for n, end in enumerate(ends) if end > found)
+        last = next(n for n, end in enumerate(ends) if end >= at)
+        yield Told(passage, prompt[first : last + 1], first)

@@ -1,0 +1,64 @@
+"""Which sentences of the passages speak of what is asked, by their words alone.
+
+A name that the question holds must stand in a sentence for it to count, and a question without
+names needs half of its longer words there. Cheap on purpose: it is asked for every row, and its
+only task is to keep evidence about something else from moving an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_END = re.compile(r"(?<!\b\w)[.!?\u3002]+(?=\s|$)|\n")
+_LABEL = re.compile(r"\s*[\w ]{1,30}:\s")
+_WORD = re.compile(r"\w+")
+_LONG = 4  # letters of a word that says something
+_ENOUGH = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a passage.
+
+    Attributes:
+        start: Its first character in the passage.
+        end: One past its last.
+    """
+
+    start: int
+    end: int
+
+
+def sentences(passage: str) -> Iterator[Sentence]:
+    """The sentences of a passage, in order; a line ends one, an initial or a label does not."""
+    start = 0
+    for end in [*(found.end() for found in _END.finditer(passage)), len(passage)]:
+        labelled = passage[end - 1 : end] != "\n" and _LABEL.match(passage, end)
+        if not (labelled and _LABEL.match(passage, start)) and passage[start:end].strip():
+            yield Sentence(start, end)
+            start = end
+
+
+def relevant(question: str, passage: str) -> list[Sentence]:
+    """The sentences that speak of what is asked; all where the passage does only as a whole.
+
+    A question without names says little: the sentences with most of its words are taken.
+    """
+    words = _WORD.findall(question)
+    names = [word for word in words[1:] if word[0].isupper() or any(map(str.isdigit, word))]
+    if not names and words and re.search(rf"\b{words[0]}\b", passage):
+        names = words[:1]  # the capital of a first word says nothing, its place in the passage does
+    wanted = {word.casefold() for word in names or words if names or len(word) >= _LONG}
+    everything = list(sentences(passage))
+    covered = [_covered(wanted, passage[s.start : s.end]) for s in everything]
+    least = _ENOUGH if names else max(covered, default=0.0)
+    fitting = [s for s, part in zip(everything, covered, strict=True) if part >= least > 0]
+    return fitting or (everything if _covered(wanted, passage) >= _ENOUGH else [])
+
+
+def _covered(wanted: set[str], text: str) -> float:
+    """The part of the wanted words, by their length, that a text holds."""
+    held = {word.casefold() for word in _WORD.findall(text)}
+    return sum(len(w) for w in wanted & held) / max(1, sum(map(len, wanted)))
