@@ -27,6 +27,7 @@ PANELS: dict[str, dict[str, str]] = {
         "batch": "Run many rows; resumable, every failure accounted for.",
     },
     "Prepare": {
+        "index": "Build, change and search indexes of your own files.",
         "check": "Check schemas, grammars, regexes and profiles; loads no model.",
         "profile": "List, show, write and check the profiles of tether.toml.",
         "paths": "Show where settings, caches and models are.",

@@ -16,7 +16,7 @@ EXIT_CODES: dict[int, str] = {
     0: "Good. A closed pipe is a success.",
     1: "A bug of tether, or the output cannot be written (a full disk).",
     2: "Usage: a flag, an argument, an environment variable or an input row is wrong.",
-    3: "A schema, grammar, profile or graph was refused before generation.",
+    3: "A schema, grammar, profile, document or graph was refused.",
     4: "No legal output exists.",
     5: "The token limit came first; nothing was printed unless --partial or --stream. Or no output "
     "fits into the limit; the message gives the number needed.",

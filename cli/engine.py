@@ -101,7 +101,16 @@ def load(settings: Settings) -> Engine:
     named = {role: name for role, name in names.items() if name}
     check_roles(parse_all(settings.contrast), {"model", *named})
     others = {role: _load(name, *how) for role, name in named.items()}
-    return LocalEngine(_load(settings.model, *how), others)
+    return LocalEngine(load_model(settings), others)
+
+
+def load_model(settings: Settings) -> Model:
+    """The model of these settings alone, as `load` has it.
+
+    Raises:
+        ModelError: The files or the device cannot be used.
+    """
+    return _load(settings.model, settings.device, settings.dtype, settings.compile)
 
 
 @lru_cache(maxsize=4)

@@ -132,10 +132,10 @@ class Manifest:
             UnavailableError: The message names the part and the file, the hint the cure.
         """
         for damage in self.damages(level, parts):
-            file = self.parts[damage.part].folder / damage.file
+            folder = self.parts[damage.part].folder.name
             raise UnavailableError(
                 f"The part '{damage.part}' of the index {self.path} is damaged: "
-                f"{file.relative_to(self.path)} {damage.reason}.",
+                f"{PARTS}/{folder}/{damage.file} {damage.reason}.",
                 hint=f"Restore that file from a copy, or remove {self.path} and build it again.",
             )
 
