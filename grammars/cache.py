@@ -23,7 +23,7 @@ from typing import Any
 
 from tether.grammars.findings import Finding
 
-_FORMAT = 3
+_FORMAT = 4
 _MAKERS = ("llguidance", "jsonschema-rs", "lark")
 
 

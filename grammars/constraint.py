@@ -113,6 +113,11 @@ class Matcher(ABC):
         return 0
 
     @property
+    def stuck(self) -> bool:
+        """Whether no token is allowed: where a product of constraints is not exact."""
+        return False
+
+    @property
     def num_unsettled(self) -> int:
         """How many of the last tokens `retreat` may yet take back."""
         return 0

@@ -236,6 +236,8 @@ class GuardedMatcher(Matcher):
         """Whether no token is allowed here."""
         if self._marks[-1].refusal or (self._inner.ended and not self.can_end):
             return True
+        if self._inner.stuck:
+            return True
         if not self._nogoods or not self._nogoods.completing(self.text):
             return False
         try:

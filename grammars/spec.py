@@ -22,9 +22,10 @@ from tether.types import Formats, Json, Order, Whitespace
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
     from tether.grammars.json_schema.bounds import Bounds
+    from tether.grammars.verbatim import Evidence
     from tether.grammars.vocabulary import Vocabulary
 
-Kind = Literal["json", "regex", "choice", "lark", "gbnf"]
+Kind = Literal["json", "regex", "choice", "lark", "gbnf", "verbatim"]
 _KEPT = 256
 """Compiled constraints kept in a process; the least recently used go first."""
 
@@ -41,6 +42,7 @@ class Spec:
         whitespace: See `json_schema`; for schemas only.
         bounds: Bounds on open ends when text is generated; for schemas only.
         formats: See `json_schema`; for schemas only.
+        evidence: What verbatim strings are taken from; kept only where there are some.
     """
 
     kind: Kind
@@ -50,6 +52,7 @@ class Spec:
     whitespace: Whitespace = "compact"
     bounds: Bounds | None = None
     formats: Formats = "assert"
+    evidence: Evidence | None = None
 
     @classmethod
     def from_schema(cls, schema: Json, **options: Any) -> Spec:  # noqa: ANN401
@@ -110,11 +113,49 @@ class Spec:
 
         return replace(self, text=bundled(self.text))
 
+    @classmethod
+    def from_evidence(cls, least: int = 1) -> Spec:
+        """A quote of the evidence, which `over` gives, of at least so many characters."""
+        return cls("verbatim", str(least))
+
+    def quoting(self, fields: Sequence[str]) -> Spec:
+        """This schema with `x-tether-verbatim` at these paths.
+
+        Raises:
+            UsageError: The schema has no such value.
+        """
+        from tether.grammars.json_schema.verbatim_fields import with_marks
+
+        marked = with_marks(self.schema, fields)
+        return replace(self, text=json.dumps(marked, ensure_ascii=False)) if fields else self
+
+    @property
+    def quotes(self) -> bool:
+        """Whether anything in it is taken from the evidence."""
+        if self.kind != "json" or "x-tether-verbatim" not in self.text:
+            return self.kind == "verbatim"
+        from tether.grammars.json_schema.verbatim import is_marked
+
+        return is_marked(self.schema)
+
+    def over(self, passages: Sequence[str], names: Sequence[str] = ()) -> Spec:
+        """This spec with its evidence, where it has any use for it.
+
+        Raises:
+            EvidenceError: It has, and there is none.
+        """
+        if not self.quotes:
+            return self
+        from tether.grammars.verbatim import Evidence
+
+        return replace(self, evidence=Evidence(passages, names))
+
     @property
     def key(self) -> str:
         """The address of everything a front end makes of this spec."""
+        bounds, evidence = repr(self.bounds), self.evidence.key if self.evidence else ""
         return cache.content_key(
-            (self.kind, self.text, self.order, self.whitespace, repr(self.bounds), self.formats)
+            (self.kind, self.text, self.order, self.whitespace, bounds, self.formats, evidence)
         )
 
     @property
@@ -214,7 +255,7 @@ def _findings(spec: Spec) -> list[Finding]:
         from tether.grammars.gbnf_reader import gbnf_findings
 
         return gbnf_findings(spec.text)
-    if json.loads(spec.text):
+    if spec.kind == "verbatim" or json.loads(spec.text):
         return []
     return [
         Finding("error", "", "A choice needs at least one option.", "Give texts to choose from.")
@@ -222,6 +263,8 @@ def _findings(spec: Spec) -> list[Finding]:
 
 
 def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
+    if spec.quotes:
+        return _quoting(spec, vocab)
     entry = cache.load(spec.key)
     if entry and entry.grammar is not None:
         return _revive(spec, entry, vocab)
@@ -231,6 +274,24 @@ def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
     findings = entry.findings if entry else None
     cache.store(spec.key, cache.Entry(grammar, findings, exact, extras))
     return constraint
+
+
+def _quoting(spec: Spec, vocab: Vocabulary) -> Constraint:
+    """A constraint of one evidence; what does not depend on it comes from the caches."""
+    from tether.grammars.json_schema import compile as schemas
+    from tether.grammars.json_schema.verbatim import JsonSlots, needed
+    from tether.grammars.verbatim import verbatim_text
+
+    evidence = needed(spec.evidence)
+    if spec.kind == "verbatim":
+        return verbatim_text(evidence, vocab, least=int(spec.text))
+
+    def write(plain: Json) -> Constraint:
+        text = json.dumps(plain, ensure_ascii=False)
+        return replace(spec, text=text, evidence=None).compile(vocab)
+
+    slots = JsonSlots(spec.schema, evidence, spec.bounds, spec.formats == "assert")
+    return schemas.quoting(slots, write)
 
 
 def _build(spec: Spec, vocab: Vocabulary) -> Constraint:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -22,13 +23,15 @@ from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front import Front, front
 from tether.grammars.json_schema.judge import JsonJudge
-from tether.grammars.json_schema.lint.own import refuse_own
+from tether.grammars.json_schema.lint.own import VERBATIM, refuse_own
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.shortest import Shortest
 from tether.grammars.json_schema.size import check_size
 from tether.grammars.json_schema.source import read_schema
 from tether.grammars.json_schema.token_limits import TokenLimitedMatcher, TokenLimits
+from tether.grammars.json_schema.verbatim import JsonSlots, is_marked, keyword, needed, writable
 from tether.grammars.spared import SparedMatcher
+from tether.grammars.verbatim import Evidence, QuotingMatcher
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Formats, Json, Order, Whitespace
 
@@ -43,6 +46,7 @@ class JsonConstraint(Constraint):
         exact: Whether the mask alone holds the schema, but for extra keys that come twice.
         extras: Whether objects may hold keys that the schema does not name.
         style: Options of `front`: order, whitespace and bounds.
+        slots: The strings that are quotes; None where there are none.
     """
 
     def __init__(
@@ -54,11 +58,12 @@ class JsonConstraint(Constraint):
         exact: bool,
         extras: bool,
         style: dict[str, Any],
+        slots: JsonSlots | None = None,
     ) -> None:
         self.vocabulary = engine.vocabulary
         self.schema = schema
         self.exact, self.extras = exact, extras
-        self._style = style
+        self._style, self._slots = style, slots
         self._engine = engine
         self._oracle = oracle
 
@@ -67,7 +72,7 @@ class JsonConstraint(Constraint):
         """Hash of the engine's key, of every option and of the user's own schema."""
         text = json.dumps(self.schema, ensure_ascii=False)
         options = str((self.exact, self.extras, self._oracle.formats, self._style))
-        parts = (self._engine.key, options, text)
+        parts = (self._engine.key, options, text, self._slots.evidence.key if self._slots else "")
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
@@ -79,11 +84,27 @@ class JsonConstraint(Constraint):
         """The engine's matcher, watched by the oracle, kept within a budget where one is set."""
         watches = self.extras or not self.exact
         judge = JsonJudge(self._oracle, watches=watches, only_keys=self.exact)
-        engine = SparedMatcher(self._engine, lambda: self._any_json, judge.watch)
+        engine: Matcher = SparedMatcher(self._engine, lambda: self._any_json, judge.watch)
+        if self._slots:
+            engine = QuotingMatcher(engine, self._slots)
         guarded = GuardedMatcher(engine, judge)
         if self._limits:
             return TokenLimitedMatcher(guarded, self._shortest, self._limits)
         return BudgetedMatcher(guarded, self._shortest)
+
+    def quoting(self, schema: Json, slots: JsonSlots) -> JsonConstraint:
+        """The same mask under `schema`, which asks for quotes that this one knows nothing of."""
+        keywords = {VERBATIM: keyword(slots)}
+        oracle = Oracle(schema, formats=self._oracle.formats, keywords=keywords)
+        return JsonConstraint(
+            self._engine,
+            oracle,
+            schema,
+            exact=self.exact and slots.exact,
+            extras=self.extras,
+            style=self._style,
+            slots=slots,
+        )
 
     def validate(self, text: str) -> str | None:
         """Why the user's own schema refuses `text`, or None."""
@@ -111,6 +132,7 @@ def json_schema(
     whitespace: Whitespace = "compact",
     bounds: Bounds | None = None,
     formats: Formats = "assert",
+    evidence: Evidence | None = None,
 ) -> Constraint:
     """JSON texts that `schema` accepts, nothing more and nothing less.
 
@@ -127,17 +149,24 @@ def json_schema(
             to 64 characters of it between any two tokens of the JSON text.
         bounds: Bounds on open ends, for generating; None is the schema's exact language.
         formats: Whether `format` is a rule or, with "annotate", a remark.
+        evidence: What strings with `x-tether-verbatim` are taken from.
 
     Raises:
         SchemaError: The schema is not one; with the JSON Pointer, the keyword and the cure.
+        EvidenceError: The schema asks for quotes, and there is nothing to quote.
         UsageError: `order`, `whitespace` or `formats` is not one of the words above.
     """
     _check_words(order=order, whitespace=whitespace, formats=formats)
     value, text = read_schema(schema)
     check_size(text, value)
     refuse_own(value)
-    oracle = Oracle(value, formats=formats)
     options: dict[str, Any] = {"order": order, "whitespace": whitespace, "bounds": bounds}
+    if is_marked(value):
+        slots = JsonSlots(value, needed(evidence), bounds, formats == "assert")
+        return quoting(
+            slots, lambda plain: json_schema(_text(plain), vocab, formats=formats, **options)
+        )
+    oracle = Oracle(value, formats=formats)
     try:
         mask = front(oracle.schema, validate_formats=formats == "assert", **options)
     except Unsatisfiable as error:
@@ -147,8 +176,37 @@ def json_schema(
     except GrammarError:  # too large for the engine: any JSON then, and the oracle decides
         mask = _any_json(options)
         engine = EngineConstraint(mask.grammar, vocab)
-    kinds = {"exact": mask.exact, "extras": mask.extras}
-    return JsonConstraint(engine, oracle, value, **kinds, style=options)
+    return JsonConstraint(
+        engine, oracle, value, exact=mask.exact, extras=mask.extras, style=options
+    )
+
+
+def _text(schema: Json) -> str:
+    return json.dumps(schema, ensure_ascii=False)
+
+
+def quoting(slots: JsonSlots, write: Callable[[Json], Constraint]) -> Constraint:
+    """The constraint of a schema that asks for quotes.
+
+    Args:
+        slots: The quotes.
+        write: Compiles the schema that texts are written by; it knows nothing of quotes.
+
+    Raises:
+        SchemaError: A keyword of tether is misspelt or has a wrong value.
+    """
+    refuse_own(slots.schema)
+    plain, has_empty = writable(slots)
+    base = write(plain)
+    if isinstance(base, JsonConstraint):
+        return base.quoting(slots.schema, slots)
+    if not has_empty:
+        return base
+    return DeadConstraint(
+        base.vocabulary,
+        "The evidence holds no text that the schema's verbatim strings may be.",
+        "Loosen their pattern, length or list of values, or give more evidence.",
+    )
 
 
 def revive(

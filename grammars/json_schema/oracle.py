@@ -7,7 +7,7 @@ draft are judged (`formats.py`), and patterns of other regex dialects are unders
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -55,6 +55,7 @@ class Oracle:
         draft: 4, 6, 7, 19 (2019-09) or 20 (2020-12); None reads it from `$schema`.
         formats: "annotate" lets every string have any format.
         retriever: Gives the documents behind remote references; None refuses them.
+        keywords: Classes that judge keywords of one's own, as jsonschema-rs asks for them.
 
     Attributes:
         schema: The schema as it is judged: foreign patterns are in the strict dialect.
@@ -71,9 +72,11 @@ class Oracle:
         draft: int | None = None,
         formats: Literal["assert", "annotate"] = "assert",
         retriever: Retriever | None = None,
+        keywords: Mapping[str, type] | None = None,
     ) -> None:
         options: dict[str, Any] = {"validate_formats": formats == "assert"}
         options |= {"retriever": retriever} if retriever else {"offline": True}
+        options |= {"keywords": dict(keywords)} if keywords else {}
         self.formats = formats
         self.schema, self._validator = _built(schema, draft, options)
 
@@ -143,7 +146,8 @@ def _built(
     from tether.grammars.json_schema.patterns import PYTHON_PATTERN, PythonPattern, repaired
 
     large = jsonschema_rs.FancyRegexOptions(size_limit=_LARGE_REGEX)
-    options |= {"keywords": {PYTHON_PATTERN: PythonPattern}, "pattern_options": large}
+    keywords = {**options.get("keywords", {}), PYTHON_PATTERN: PythonPattern}
+    options |= {"keywords": keywords, "pattern_options": large}
     schema = repaired(schema)
     try:
         return schema, _validator(schema, draft, options)

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from tether.grammars.budget import BudgetedMatcher, Shortest
 from tether.grammars.constraint import Mask
 from tether.grammars.guarded import GuardedMatcher
+from tether.grammars.json_schema.places import Place, at_place, places
 from tether.grammars.json_schema.scanner import State, path, scan
-from tether.grammars.json_schema.walk import referred
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
 KEYWORD = "x-tether-max-tokens"
 _CLOSES = re.compile(rb'(?:[^"\\]|\\.)*"')
-_MOST_PARTS = 10_000
-"""Parts of a schema that are looked at: references within references multiply."""
-
-Place = tuple[str | None, ...]
-"""Keys on the way to a value; None stands for any key or index."""
 
 
 class TokenLimits:
@@ -48,51 +42,15 @@ class TokenLimits:
 
     def at(self, where: tuple[str | int, ...]) -> int | None:
         """The limit of the value at a path."""
-        found = [
-            limit
-            for place, limit in self._places.items()
-            if len(place) == len(where)
-            and all(key is None or key == step for key, step in zip(place, where, strict=True))
-        ]
+        found = (limit for place, limit in self._places.items() if at_place(place, where))
         return min(found, default=None)
 
     def _walk(self) -> Iterator[tuple[Place, int]]:
         """Every limit with its place, outer ones first."""
-        waiting: deque[tuple[Place, Any]] = deque([((), self._root)])
-        for _ in range(_MOST_PARTS):
-            if not waiting:
-                return
-            place, schema = waiting.popleft()
-            if not isinstance(schema, dict):
-                continue
+        for place, schema, _ in places(self._root):
             limit = schema.get(KEYWORD)
             if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:
                 yield place, limit
-            waiting.extend(((*place, *step), part) for step, part in _parts(schema))
-            if "$ref" in schema:
-                waiting.append((place, referred(self._root, schema)))
-
-
-def _parts(schema: dict[str, Any]) -> Iterator[tuple[Place, Any]]:
-    """The parts of a schema with the step that leads to the values they are about."""
-    for key, part in _items(schema.get("properties")):
-        yield (key,), part
-    for _, part in _items(schema.get("patternProperties")):
-        yield (None,), part
-    for keyword in ("items", "prefixItems", "additionalProperties", "additionalItems"):
-        value = schema.get(keyword)
-        for part in value if isinstance(value, list) else [value]:
-            yield (None,), part
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        value = schema.get(keyword)
-        for part in value if isinstance(value, list) else ():
-            yield (), part
-    for keyword in ("then", "else"):
-        yield (), schema.get(keyword)
-
-
-def _items(value: object) -> Iterator[tuple[str, Any]]:
-    yield from value.items() if isinstance(value, dict) else ()
 
 
 class TokenLimitedMatcher(BudgetedMatcher):

@@ -42,7 +42,7 @@ def said(schema: Any, words: str) -> Finding:
         ({"$ref": "https://a.example/b"}, "error", "", "is remote", "--allow-remote"),
         ({"not": {"$ref": "http://a.example/b"}}, "error", "/not", "is remote", "only https"),
         ({"x-tether-verbatm": 1}, "error", "/x-tether-verbatm", "no keyword", "x-tether-verbatim"),
-        ({"x-tether-verbatim": 1}, "error", "/x-tether-verbatim", "a boolean, not 1", "Correct"),
+        ({"x-tether-verbatim": 1}, "error", "/x-tether-verbatim", "a boolean or", "Correct"),
         ({"x-tether-max-tokens": True}, "error", "/x-tether-max-tokens", "not true", "Correct"),
         (
             {"properties": {"name": {}}, "required": ["x", "nme"]},
@@ -70,7 +70,7 @@ def test_thousands_of_unknown_keywords_beside_references_cost_little() -> None:
 def test_keywords_that_are_ignored_are_told_without_an_oracle() -> None:
     schema = {"$ref": "#/nowhere", "typ": 1, "x-tether-verbatim": True, "format": "datetime"}
     found = [finding.pointer for finding in ignored_keywords(json.dumps(schema))]
-    assert found == ["/x-tether-verbatim", "/typ"]
+    assert found == ["/typ"]
     assert ignored_keywords("{") == []
     many = {f"kw{i}": 1 for i in range(5_000)}
     assert 0 < len(ignored_keywords(json.dumps(many))) < 5_000

@@ -43,12 +43,6 @@ SCHEMA = {
         "Correct the value, or remove the keyword.",
         ('{"x-tether-verbatim": "yes"}', '{"x-tether-max-tokens": 0}'),
     ),
-    "own_reserved": Message(
-        "warning",
-        "{name!r} is reserved and not yet enforced: {effect}.",
-        "Leave it for later, and do not rely on it.",
-        ('{"type": "string", "x-tether-verbatim": true}',),
-    ),
     "typo": Message(
         "warning",
         "{name!r} is not a keyword of JSON Schema and has no effect.",

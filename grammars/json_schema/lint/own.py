@@ -15,17 +15,18 @@ from tether.types import Json
 
 PREFIX = "x-tether-"
 VERBATIM = f"{PREFIX}verbatim"
-"""A boolean, on strings: the string is a substring of the evidence. Reserved."""
+"""On strings, and on objects with a `quote`: the string is a substring of the evidence."""
 MAX_TOKENS = f"{PREFIX}max-tokens"
 """A positive integer, on strings: the most tokens that the string may take."""
 
-_WANTED = {VERBATIM: "a boolean", MAX_TOKENS: "a positive integer"}
-_EFFECTS = {VERBATIM: "the string may be any text, not only one of the evidence"}
-"""What a keyword that is not enforced yet leaves open."""
+_WANTED = {
+    VERBATIM: 'a boolean or {"min_length": n}',
+    MAX_TOKENS: "a positive integer",
+}
 
 
 def own_findings(where: str, part: dict[str, Any]) -> Iterator[Finding]:
-    """Keywords of tether that do not exist, have a wrong value, or do nothing yet."""
+    """Keywords of tether that do not exist or have a wrong value."""
     for name, value in part.items():
         here = f"{where}/{escape(name)}"
         if not name.startswith(PREFIX):
@@ -37,8 +38,6 @@ def own_findings(where: str, part: dict[str, Any]) -> Iterator[Finding]:
         elif not _is_right(name, value):
             shown = json.dumps(value, ensure_ascii=False)
             yield SCHEMA["own_value"].on(here, name=name, wanted=_WANTED[name], value=shown)
-        elif name in _EFFECTS and value is not False:
-            yield SCHEMA["own_reserved"].on(here, name=name, effect=_EFFECTS[name])
 
 
 def refuse_own(schema: Json) -> None:
@@ -60,6 +59,10 @@ def refusal(finding: Finding) -> SchemaError:
 
 
 def _is_right(name: str, value: object) -> bool:
+    if name == VERBATIM and isinstance(value, bool):
+        return True
     if name == VERBATIM:
-        return isinstance(value, bool)
+        if not isinstance(value, dict) or value.keys() != {"min_length"}:
+            return False
+        value = value["min_length"]
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
