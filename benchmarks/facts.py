@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = (
     *("torch", "transformers", "jsonschema-rs", "llguidance"),
     *("outlines", "outlines-core", "xgrammar"),
+    *("bm25s", "faiss-cpu", "sentence-transformers"),
 )
 
 

@@ -11,6 +11,7 @@ whole vectors. Files are mapped into memory, not read. How they are made: `dense
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,6 @@ class Dense:
             raise damaged(part.folder / VECTORS, f"its shape is {self.vectors.shape}")
         whitened = WHITENING in part.files
         self.whitening = Whitening.load(part.folder / WHITENING) if whitened else None
-        self._lists: lists.Index | None = None
 
     def search(
         self, embedder: Embedder, questions: Sequence[str], count: int
@@ -79,7 +79,7 @@ class Dense:
         if self.facts["kind"] == "flat":
             return _best(*lists.all_pairs(queries, self.vectors, count), count)
         wanted = count * (REFINED if self.facts["kind"] == "ivf-pq" else 1)
-        found = lists.nearest(self._opened(), queries, min(wanted, len(self.vectors)))
+        found = lists.nearest(self.inverted, queries, min(wanted, len(self.vectors)))
         cosines = np.einsum("qnw,qw->qn", self.vectors[found], queries)
         return _best(found, np.where(found < 0, -np.inf, cosines).astype(np.float32), count)
 
@@ -104,10 +104,10 @@ class Dense:
         """The lists in memory, to be added to; there are none of the kind "flat"."""
         return lists.load(self._folder / LISTS, self.facts["probes"], mapped=False)
 
-    def _opened(self) -> lists.Index:
-        if self._lists is None:
-            self._lists = lists.load(self._folder / LISTS, self.facts["probes"])
-        return self._lists
+    @cached_property
+    def inverted(self) -> lists.Index:
+        """The lists where they lie, for searching; there are none of the kind "flat"."""
+        return lists.load(self._folder / LISTS, self.facts["probes"])
 
 
 def _best(ids: NDArray[np.int64], scores: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:

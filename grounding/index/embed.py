@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,12 +98,13 @@ def _load(directory: Path) -> Any:  # noqa: ANN401  # the library is optional
             hint='Install it: pip install "tether[embed]".',
         ) from error
     try:
-        return SentenceTransformer(
-            str(directory),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
+        with redirect_stderr(StringIO()):  # its progress bar
+            return SentenceTransformer(
+                str(directory),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
     except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
         raise ModelError(
             f"sentence-transformers cannot load {directory}: {str(error).splitlines()[0]}",

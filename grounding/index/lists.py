@@ -74,7 +74,8 @@ def train(vectors: Vectors, plan: Plan, seed: int = 0) -> Index:
     """
     size = min(len(vectors), max(plan.lists * _PER_LIST, 256 * _PER_LIST))
     chosen = np.random.default_rng(seed).choice(len(vectors), size, replace=False)
-    inner = "Flat" if plan.kind == "ivf-flat" else f"PQ{plan.codes}"
+    # "np": without polysemous training, which takes seconds a code and is of no use to us.
+    inner = "Flat" if plan.kind == "ivf-flat" else f"PQ{plan.codes}np"
     index = faiss.index_factory(
         vectors.shape[1], f"IVF{plan.lists},{inner}", faiss.METRIC_INNER_PRODUCT
     )

@@ -1,0 +1,182 @@
+"""Indexes: what a million passages cost to index and to search.
+
+The corpus is generated (`made_corpus.py`). Built once; then the same questions are asked by words,
+by vectors and by both, and the lists' answers are held against comparing all vectors.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from made_corpus import MadeCorpus, WordVectors
+from numpy.typing import NDArray
+from rows import Rows, parser, say
+from timing import Figures, spread, spreads
+
+from tether.grounding.index import Index, lists
+from tether.grounding.index.build import add, build, delete
+from tether.grounding.index.dense_maker import DenseMaker
+from tether.grounding.index.lexical import LexicalMaker
+from tether.grounding.index.maker import Maker, Progress
+from tether.grounding.index.search import Mode
+from tether.grounding.index.store import Passages
+from tether.grounding.index.writing import Edit
+
+_K, _ROUNDS, _QUESTIONS = 10, 3, 300
+_MODES: tuple[Mode, ...] = ("bm25", "dense", "hybrid")
+_TOKENIZER = Path(__file__).resolve().parents[1] / "decoding" / "builtin" / "model/tokenizer.json"
+
+Ids = NDArray[np.int64]
+
+
+class _Timed:
+    """A maker whose time is kept."""
+
+    def __init__(self, maker: Maker) -> None:
+        self.name, self._maker = maker.name, maker
+        self.seconds = 0.0
+
+    def make(
+        self, edit: Edit, passages: Passages, kept: NDArray[np.bool_] | None, progress: Progress
+    ) -> None:
+        began = time.perf_counter()
+        self._maker.make(edit, passages, kept, progress)
+        self.seconds = time.perf_counter() - began
+
+
+def main() -> None:
+    """Build, search, change."""
+    shared = parser(__doc__)
+    shared.add_argument("--passages", type=int, default=1_000_000)
+    given = shared.parse_args()
+    corpus = MadeCorpus(2000 if given.quick else given.passages)
+    results = Rows("index", quick=given.quick)
+    embedder = WordVectors()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kb"
+        makers = [_Timed(LexicalMaker()), _Timed(DenseMaker(lambda: embedder))]
+        _Bench(results, path, corpus, embedder, makers).run()
+
+
+class _Bench:
+    """One corpus under one index."""
+
+    def __init__(
+        self,
+        results: Rows,
+        path: Path,
+        corpus: MadeCorpus,
+        embedder: WordVectors,
+        makers: list[_Timed],
+    ) -> None:
+        self._results, self._path, self._corpus = results, path, corpus
+        self._embedder, self._makers = embedder, makers
+
+    def run(self) -> None:
+        """All rows, in the order in which one index allows them."""
+        self._build()
+        index = Index.open(self._path)
+        questions = self._corpus.questions(min(_QUESTIONS, self._corpus.count))
+        for mode in _MODES:
+            self._search(index, mode, questions)
+        self._recall(index, [text for text, _ in questions])
+        del index
+        self._change()
+
+    def _add(self, part: str, figures: dict[str, dict[str, float]], **settings: object) -> None:
+        say(f"{part}: {figures}")
+        case = {"part": part, "passages": self._corpus.count}
+        self._results.add(case, figures, settings={"k": _K, "width": 384, **settings})
+
+    def _build(self) -> None:
+        documents = self._corpus.documents()
+        seconds = _seconds(lambda: build(self._path, documents, self._makers, tokenizer=_TOKENIZER))
+        by_part = {maker.name: maker.seconds for maker in self._makers}
+        by_part["passages"] = seconds - sum(by_part.values())
+        figures = {f"{name}_s": spread([value]) for name, value in by_part.items()}
+        opened = _seconds(lambda: Index.open(self._path))
+        manifest = Index.open(self._path).manifest
+        for name, part in manifest.parts.items():
+            size = sum(file.bytes for file in part.files.values())
+            figures[f"{name}_mib"] = spread([size / 2**20])
+        figures |= {"build_s": spread([seconds]), "open_ms": spread([opened * 1000])}
+        figures["peak_mib"] = spread([_peak_mib()])
+        self._add("build", figures, **manifest.parts["dense"].facts)
+
+    def _search(self, index: Index, mode: Mode, questions: list[tuple[str, str]]) -> None:
+        """Latency of one question after another, and how often its passage is found."""
+        rounds: list[Figures] = []
+        for number in range(1 + _ROUNDS):  # the first is not counted
+            spent, found = [], 0
+            for text, wanted in questions:
+                began = time.perf_counter()
+                hits = index.search(text, _K, mode, self._embedder)
+                spent.append((time.perf_counter() - began) * 1000)
+                found += any(hit.passage.doc == wanted for hit in hits)
+            if number:
+                p50, p99 = np.percentile(spent, [50, 99]).tolist()
+                rounds.append({"p50_ms": p50, "p99_ms": p99, "found": found / len(questions)})
+        self._add(mode, spreads(rounds), questions=len(questions))
+
+    def _recall(self, index: Index, questions: list[str]) -> None:
+        """Share of the ten nearest by all vectors that the lists give, at several probes."""
+        dense, vectors = index.dense, index.dense.vectors
+        if dense.facts["kind"] == "flat":
+            return
+        queries = self._embedder.embed(questions, question=True)
+        exact, _ = lists.all_pairs(queries, vectors, _K)
+        each = _seconds(lambda: lists.all_pairs(queries[:1], vectors, _K))
+        self._add("compare-all", {"first_ms": spread([each * 1000])})
+        for probes in sorted({dense.facts["probes"] * step // 4 for step in (1, 2, 4, 8)}):
+            dense.inverted.nprobe = probes
+            figures: Figures = {
+                "recall": _share(dense.nearest(queries, _K)[0], exact),
+                "codes_only_recall": _share(lists.nearest(dense.inverted, queries, _K), exact),
+                "ms": 1000
+                * _seconds(lambda: [dense.nearest(q[None], _K) for q in queries])
+                / len(queries),
+            }
+            self._add(f"lists at {probes} probes", spreads([figures]))
+
+    def _change(self) -> None:
+        """Add and delete one document in a thousand."""
+        count = max(self._corpus.count // 1000, 1)
+        more = MadeCorpus(count, seed=1).documents()
+        new = [type(d)(f"n{number}", d.text, d.place) for number, d in enumerate(more)]
+        gone = [f"p{number}" for number in range(count)]
+        for name, call in {
+            "add": lambda: add(self._path, new, self._makers),
+            "delete": lambda: delete(self._path, gone, self._makers),
+        }.items():
+            seconds = _seconds(call)
+            parts = {f"{maker.name}_s": spread([maker.seconds]) for maker in self._makers}
+            self._add(name, {"s": spread([seconds]), **parts}, documents=count)
+
+
+def _share(found: Ids, wanted: Ids) -> float:
+    """Mean share of each row of `wanted` that stands in the same row of `found`."""
+    pairs = zip(found.tolist(), wanted.tolist(), strict=True)
+    return float(np.mean([len({*a} & {*b}) / len(b) for a, b in pairs]))
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _peak_mib() -> float:
+    """The most memory this process ever held; ru_maxrss counts mapped pages too."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+if __name__ == "__main__":
+    main()
