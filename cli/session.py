@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tether.cli.config.settings_model import Settings
 from tether.cli.engine import Engine, OnDelta
 from tether.cli.said import Said
-from tether.decoding.prompt import Prompt
+from tether.decoding.prompt import Prompt, Turn
 from tether.decoding.request import Request, Result, RowStats, Sampling
 from tether.decoding.terms.parse import parse_all
 from tether.decoding.terms.prompts import cast
@@ -37,6 +37,7 @@ class Task:
         passages: Evidence texts, already read.
         said: What may be said.
         system: Instructions, already read.
+        turns: What was said before the prompt.
         origin: Whatever the caller wants back with the outcome.
         error: Why the task cannot be run, found out before it got here.
     """
@@ -47,6 +48,7 @@ class Task:
     said: Said
     passages: tuple[str, ...] = ()
     system: str = ""
+    turns: tuple[Turn, ...] = ()
     origin: Any = None
     error: TetherError | None = None
 
@@ -116,7 +118,7 @@ class Session:
     def _prepared(self, ticket: Ticket, task: Task) -> Request:
         settings = task.settings
         if task.said.spec is not None:
-            ticket.constraint = self.engine.compile(task.said.spec)
+            ticket.constraint = self.engine.compile(task.said.spec.over(task.passages))
         terms = parse_all(settings.contrast)
         main, others = cast(self._prompt(task), terms)
         return Request(
@@ -137,6 +139,7 @@ class Session:
             passages=task.passages,
             fields=task.said.fields(short=self.engine.reads_fields),
             system=task.system,
+            turns=task.turns,
             raw=task.settings.raw_prompt,
         )
 

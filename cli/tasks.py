@@ -14,7 +14,7 @@ from tether.cli.session import Task
 from tether.cli.template import Template
 from tether.errors import TetherError, UsageError
 
-_SAYING = (*said.KEYS, "order", "whitespace", "bound")
+_SAYING = (*said.KEYS, "order", "whitespace", "bound", "verbatim")
 
 
 class TaskMaker:
@@ -113,6 +113,7 @@ class TaskMaker:
             wanted,
             passages=(*self.passages, *evidence),
             system=system,
+            turns=row.chat.said.turns if row.chat else (),
             origin=origin,
         )
 

@@ -8,12 +8,19 @@ model's: it takes the document, the question and the schema line apart), any oth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tether.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from tether.decoding.models.base import Model
+
+
+class Turn(NamedTuple):
+    """Something said earlier in a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class Prompt:
         passages: Texts that the answer shall rest on.
         fields: The wanted JSON: one line of the short syntax, or the schema's JSON text.
         system: Instructions for chat models; empty for tether's own.
+        turns: What was said before `text`, for chat models.
         raw: `text` is the whole prompt: no template, special tokens are read as such.
         instruction: A sentence that a view of contrast sees before everything else.
     """
@@ -35,13 +43,15 @@ class Prompt:
     system: str = ""
     raw: bool = False
     instruction: str = ""
+    turns: tuple[Turn, ...] = ()
 
 
 def encode(model: Model, prompt: Prompt) -> tuple[int, ...]:
     """The token ids of a prompt for this model.
 
     Raises:
-        UsageError: The prompt is empty or longer than the model's positions.
+        UsageError: The prompt is empty, longer than the model's positions, or has earlier turns
+            that the model does not know.
         ModelError: The checkpoint's chat template does not render.
     """
     if not (prompt.text.strip() or prompt.passages):
@@ -59,20 +69,38 @@ def encode(model: Model, prompt: Prompt) -> tuple[int, ...]:
 
 def render(model: Model, prompt: Prompt) -> str:
     """The text of a prompt after the model's template, special tokens written out."""
+    if prompt.turns:
+        _check_turns(model, prompt)
     if prompt.raw:
         return _join(prompt.instruction, prompt.text)
     if model.chat_template is None:
         return _plain(prompt)
     text = _clean(model, prompt.text)
     passages = tuple(_clean(model, passage) for passage in prompt.passages)
-    if "fields" in model.chat_template:
+    if _knows_fields(model):
         documents = [{"text": passage} for passage in passages]
         user = {"role": "user", "content": _join(prompt.instruction, text)}
         return _render(model, [user], documents=documents, fields=prompt.fields)
     system = _join(prompt.instruction, prompt.system or _instruction(prompt))
     messages = [{"role": "system", "content": system}] if system else []
+    messages += [{"role": role, "content": _clean(model, said)} for role, said in prompt.turns]
     messages.append({"role": "user", "content": _join(*passages, text)})
     return _render(model, messages)
+
+
+def _knows_fields(model: Model) -> bool:
+    return "fields" in (model.chat_template or "")
+
+
+def _check_turns(model: Model, prompt: Prompt) -> None:
+    """Refuse a conversation where there is no honest way to put it to the model."""
+    if prompt.raw:
+        raise UsageError("A raw prompt has no earlier turns.", hint="Leave --raw-prompt out.")
+    if model.chat_template is None or _knows_fields(model):
+        raise UsageError(
+            f"{model.name} answers one message; it knows no earlier turns.",
+            hint="Take a chat model (--model), or write all that matters into one user message.",
+        )
 
 
 def _instruction(prompt: Prompt) -> str:
@@ -119,9 +147,18 @@ def _render(model: Model, messages: list[dict[str, str]], **extra: object) -> st
         )
     except TemplateError as error:
         if messages[0]["role"] == "system":  # some templates know no system role
-            first = {"role": "user", "content": "\n\n".join(m["content"] for m in messages)}
-            return _render(model, [first], **extra)
+            return _render(model, _without_system(messages), **extra)
         raise ModelError(
             f"The chat template of {model.name} does not render: {error}.",
-            hint="Use --raw-prompt to give the whole prompt yourself.",
+            hint="Use --raw-prompt to give the whole prompt yourself."
+            if len(messages) == 1
+            else "Let user and assistant messages take turns.",
         ) from error
+
+
+def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The instructions put before what the user says first."""
+    said, rest = messages[0]["content"], messages[1:]
+    if rest[0]["role"] == "user":
+        said, rest = _join(said, rest[0]["content"]), rest[1:]
+    return [{"role": "user", "content": said}, *rest]

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tether.cli.config.profiles import suggest
+from tether.cli.batches.openai_messages import Conversation, conversation, only
+from tether.cli.batches.openai_tools import Call, called
 from tether.cli.kinds import JsonValue
 from tether.cli.numbers import dumps
 from tether.errors import UsageError
@@ -42,23 +43,35 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "logprobs": (False,),
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
-    "tools": ([],),
 }
 """Body keys that are accepted only with a value that changes nothing."""
 
-INERT = ("metadata", "user", "store", "service_tier", "safety_identifier", "prompt_cache_key")
-"""Body keys that never change the text."""
+INERT = (
+    "metadata", "user", "store", "service_tier", "safety_identifier", "prompt_cache_key",
+    "parallel_tool_calls",
+)  # fmt: skip
+"""Body keys that never change the text; one call at most is made."""
 
-BODY_KEYS = ("model", "messages", "response_format", "stop", *SETTINGS, *NEUTRAL, *INERT)
+SAYING = ("response_format", "tools", "tool_choice", "stop")
+"""Body keys that say what may be said."""
+
+BODY_KEYS = ("model", "messages", *SAYING, *SETTINGS, *NEUTRAL, *INERT)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One request of the file, in our words."""
+    """One request of the file, in our words.
+
+    Attributes:
+        said: The messages, their instructions among `overrides`.
+        call: The function whose arguments are the answer; None where the answer is the text.
+        model: The model that the request asks for.
+    """
 
     custom_id: str
-    prompt: str
+    said: Conversation
     overrides: dict[str, Any]
+    call: Call | None
     model: str | None
 
 
@@ -73,7 +86,7 @@ def parse(value: Mapping[str, Any]) -> ChatRequest:
     Raises:
         UsageError: A key is unknown, missing, or asks for what tether does not do.
     """
-    _only(value, TOP_KEYS, "")
+    only(value, TOP_KEYS, "")
     custom_id, body = value.get("custom_id"), value.get("body")
     if not isinstance(custom_id, str):
         raise UsageError("`custom_id` is missing or not a text.")
@@ -84,19 +97,28 @@ def parse(value: Mapping[str, Any]) -> ChatRequest:
         )
     if not isinstance(body, dict):
         raise UsageError("`body` is missing or not an object.")
-    _only(body, BODY_KEYS, "body.")
-    prompt, system = _messages(body.get("messages"))
-    overrides = {**_settings(body), **_format(body.get("response_format"))}
-    if system:
-        overrides["system"] = system
-    return ChatRequest(custom_id, prompt, overrides, _model(body))
+    only(body, BODY_KEYS, "body.")
+    said, call = conversation(body.get("messages")), called(body)
+    wanted = _format(body.get("response_format"))
+    if call and wanted:
+        raise UsageError(
+            "`body.response_format` and `body.tool_choice` both say what may be said.",
+            hint="Leave one of them out.",
+        )
+    overrides = {**_settings(body), **({"schema": call.schema} if call else wanted)}
+    if said.system:
+        overrides["system"] = said.system
+    return ChatRequest(custom_id, said, overrides, call, _model(body))
 
 
 def answer(
-    index: int, custom_id: JsonValue, text: str, thought: str, stats: RowStats, model: str
+    request: ChatRequest, index: int, text: str, thought: str, stats: RowStats, model: str
 ) -> str:
     """The output line of a request. Ids and times are fixed, so that equal runs are equal bytes."""
-    message = {"role": "assistant", "content": text, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+    finish = "stop"
+    if request.call:
+        message, finish = request.call.message(index, text), request.call.finish
     if thought:
         message["reasoning_content"] = thought
     completion = {
@@ -105,7 +127,7 @@ def answer(
         "created": 0,
         "model": model,
         "choices": [
-            {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"},
+            {"index": 0, "message": message, "logprobs": None, "finish_reason": finish},
         ],
         "usage": {
             "prompt_tokens": stats.prompt_tokens,
@@ -114,39 +136,14 @@ def answer(
         },
     }
     response = {"status_code": 200, "request_id": f"req-{index}", "body": completion}
-    line = {"id": f"batch_req-{index}", "custom_id": custom_id, "response": response, "error": None}
-    return dumps(line)
-
-
-def _messages(messages: JsonValue) -> tuple[str, str]:
-    """The user's text and the system's, from a conversation of one turn."""
-    if not isinstance(messages, list) or not messages:
-        raise UsageError("`body.messages` is missing or empty.")
-    system: list[str] = []
-    user: list[str] = []
-    for number, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
-        if role not in ("system", "developer", "user") or (role != "user" and user):
-            raise UsageError(
-                f"`body.messages[{number}]` has the role {role!r}.",
-                hint="tether takes system (or developer) messages and then one user message.",
-            )
-        _only(message, ("role", "content", "name"), f"body.messages[{number}].")
-        (user if role == "user" else system).append(_content(message.get("content"), number))
-    if len(user) != 1:
-        raise UsageError(f"`body.messages` holds {len(user)} user messages.", hint="Give one.")
-    return user[0], "\n\n".join(system)
-
-
-def _content(content: JsonValue, number: int) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else [None]
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    typed = all(isinstance(part, dict) and part.get("type") == "text" for part in parts)
-    if not typed or not all(isinstance(text, str) for text in texts):
-        raise UsageError(f"`body.messages[{number}].content` is not text.")
-    return "".join(map(str, texts))
+    return dumps(
+        {
+            "id": f"batch_req-{index}",
+            "custom_id": request.custom_id,
+            "response": response,
+            "error": None,
+        }
+    )
 
 
 def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,11 +176,11 @@ def _format(wanted: JsonValue) -> dict[str, Any]:
             hint="Use text, json_object or json_schema.",
         )
     schema = wanted.get("json_schema")
-    _only(wanted, ("type", "json_schema"), "body.response_format.")
+    only(wanted, ("type", "json_schema"), "body.response_format.")
     if not isinstance(schema, dict) or not isinstance(schema.get("schema"), dict):
         raise UsageError("`body.response_format.json_schema.schema` is missing or not an object.")
     known = ("name", "description", "schema", "strict")
-    _only(schema, known, "body.response_format.json_schema.")
+    only(schema, known, "body.response_format.json_schema.")
     return {"schema": schema["schema"]}
 
 
@@ -192,9 +189,3 @@ def _model(body: Mapping[str, Any]) -> str | None:
     if not (model is None or isinstance(model, str)):
         raise UsageError("`body.model` is not a text.")
     return model
-
-
-def _only(value: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in value:
-        if key not in known:
-            raise UsageError(f"Unknown key `{where}{key}`.", hint=suggest(key, known, "keys"))

@@ -24,8 +24,8 @@ def record(place: int, row: Row, outcome: Outcome, model: str) -> Record:
 def output_line(row: Row, outcome: Outcome, model: str) -> str:
     """`{"index", "id"?, "output", "thought"?}`, or the OpenAI form where the row had it."""
     text = outcome.text
-    if row.openai:
-        return openai_rows.answer(row.index, row.id, text, outcome.thought, outcome.stats, model)
+    if row.chat:
+        return openai_rows.answer(row.chat, row.index, text, outcome.thought, outcome.stats, model)
     line: dict[str, Any] = {"index": row.index}
     if row.id is not None:
         line["id"] = row.id

@@ -13,6 +13,7 @@ from typing import IO, Any
 from zlib import crc32
 
 from tether.cli.batches import openai_rows
+from tether.cli.batches.openai_rows import ChatRequest
 from tether.cli.config.profiles import suggest
 from tether.cli.config.settings_model import ROW_KEYS
 from tether.cli.kinds import JsonValue
@@ -29,20 +30,18 @@ class Row:
         index: Its place among the rows, from 0; blank lines do not count.
         crc: CRC-32 of the line, to notice a changed input on resume.
         id: What the row calls itself; None where it has no `id`. Need not be unique.
-        openai: Whether the row came in the OpenAI form, and is answered in it.
+        chat: The request, where the row came in the OpenAI form, and is answered in it.
         fields: Values for the template; `prompt` where the row gives one.
         overrides: Settings of this row alone.
-        model: The model that an OpenAI row asks for.
         error: Why the line is not a row.
     """
 
     index: int
     crc: int
     id: str | int | None = None
-    openai: bool = False
+    chat: ChatRequest | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    model: str | None = None
     error: TetherError | None = None
 
     @property
@@ -92,7 +91,7 @@ def refused(row: Row, value: JsonValue, error: UsageError) -> Row:
     """A row with its error, and its id where that can be told."""
     name = value.get("custom_id", value.get("id")) if isinstance(value, Mapping) else None
     known = name if _is_id(name) else None
-    return Row(row.index, row.crc, known, openai_rows.is_openai(value), error=error)
+    return Row(row.index, row.crc, known, error=error)
 
 
 def parse(row: Row, value: Mapping[str, Any], template: Template | None = None) -> Row:
@@ -102,11 +101,9 @@ def parse(row: Row, value: Mapping[str, Any], template: Template | None = None) 
         UsageError: A key is unknown or has the wrong type.
     """
     if openai_rows.is_openai(value):
-        request = openai_rows.parse(value)
-        return Row(
-            row.index, row.crc, request.custom_id, True,
-            {"prompt": request.prompt}, request.overrides, request.model,
-        )  # fmt: skip
+        chat = openai_rows.parse(value)
+        fields = {"prompt": chat.said.prompt}
+        return Row(row.index, row.crc, chat.custom_id, chat, fields, chat.overrides)
     fields = _fields(value, template)
     overrides = {key: item for key, item in value.items() if key in ROW_KEYS}
     if isinstance(overrides.get("evidence"), str):
@@ -114,7 +111,7 @@ def parse(row: Row, value: Mapping[str, Any], template: Template | None = None) 
     name = value.get("id")
     if not (name is None or _is_id(name)):
         raise UsageError(f"`id` is {json.dumps(name)}.", hint="Use a text or a whole number.")
-    return Row(row.index, row.crc, name, False, fields, overrides)
+    return Row(row.index, row.crc, name, None, fields, overrides)
 
 
 def _fields(value: Mapping[str, Any], template: Template | None) -> dict[str, Any]:

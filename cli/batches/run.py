@@ -77,7 +77,7 @@ class Batch:
     Attributes:
         retry: The rows to run; None runs all.
         watcher: Is told of every row.
-        told_model: Whether it was said that the rows name another model.
+        told: What was said once about rows that ask for what the model has not.
     """
 
     session: Session
@@ -86,7 +86,7 @@ class Batch:
     retry: Retry | None = None
     watcher: Watcher | None = None
     done: Done = field(default_factory=Done)
-    told_model: bool = False
+    told: set[str] = field(default_factory=set)
 
     def run(self, stream: IO[bytes], *, slots: int) -> None:
         """Run every row that is not done yet and write it.
@@ -111,8 +111,9 @@ class Batch:
             if not self.done.holds(place, line):
                 row = rows.read(line, self.maker.template)
                 self._check_retry(row)
-                self._check_model(row)
-                yield self.maker.task(row, (place, row))
+                task = self.maker.task(row, (place, row))
+                self._check_model(row, task)
+                yield task
             place += 1
         self.done.check_end(place)
         if self.retry is not None and place < len(self.retry):
@@ -128,12 +129,22 @@ class Batch:
             if self.retry is None or line.index in self.retry:
                 yield line
 
-    def _check_model(self, row: Row) -> None:
-        """Say once that the model which OpenAI rows name is not the one that answers."""
-        name = self.session.engine.name
-        if row.model not in (None, name) and not self.told_model:
-            self.told_model = True
-            self.output.tell(f"tether: Rows ask for the model {row.model!r}; {name} answers them.")
+    def _check_model(self, row: Row, task: Task) -> None:
+        """Say once what rows ask of a model and this one does not do."""
+        engine = self.session.engine
+        if row.chat and row.chat.model not in (None, engine.name):
+            self._tell(
+                "model", f"Rows ask for the model {row.chat.model!r}; {engine.name} answers them."
+            )
+        if task.system and engine.reads_fields:
+            self._tell(
+                "system", f"Rows have instructions (system), which {engine.name} does not read."
+            )
+
+    def _tell(self, about: str, message: str) -> None:
+        if about not in self.told:
+            self.told.add(about)
+            self.output.tell(f"tether: {message}")
 
     def _check_retry(self, row: Row) -> None:
         if self.retry is not None and not self.retry.names(row.index, row.id):

@@ -171,7 +171,7 @@ def test_openai_format(tether: Tether, fake: FakeEngine) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (chat(0, tools=[{"type": "function"}]), "`body.tools`"),
+        (chat(0, tools=[{"type": "function"}]), "`body.tools[0].function.name`"),
         (chat(0, n=2), "`body.n` = 2"),
         (chat(0, temprature=1), "Did you mean `temperature`"),
         (chat(0, response_format={"type": "xml"}), "response_format.type"),

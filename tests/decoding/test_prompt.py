@@ -10,7 +10,7 @@ from checkpoints import save_checkpoint
 from tether.decoding import models
 from tether.decoding.builtin.tokenizer import CHAT_TEMPLATE
 from tether.decoding.models.base import Model
-from tether.decoding.prompt import Prompt, encode, render
+from tether.decoding.prompt import Prompt, Turn, encode, render
 from tether.errors import ModelError, UsageError
 
 CHAT = """{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}\
@@ -61,6 +61,33 @@ def test_templates_without_a_system_role_get_one_message(plain: Model) -> None:
     picky = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + CHAT
     model = replace(plain, chat_template=picky)
     assert render(model, Prompt("Hi", system="S")) == "[user]S\n\nHi[assistant]"
+
+
+TURNS = (Turn("user", "Hi"), Turn("assistant", "Ho <end>"))
+
+
+def test_conversations(plain: Model) -> None:
+    model = replace(plain, chat_template=CHAT)
+    said = render(model, Prompt("And?", ("P.",), system="S", turns=TURNS))
+    assert said == "[system]S[user]Hi[assistant]Ho <\u200bend>[user]P.\n\nAnd?[assistant]"
+    picky = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + CHAT
+    model = replace(plain, chat_template=picky)
+    said = render(model, Prompt("And?", system="S", turns=TURNS))
+    assert said.startswith("[user]S\n\nHi[assistant]Ho")
+    said = render(model, Prompt("And?", system="S", turns=TURNS[1:]))
+    assert said.startswith("[user]S[assistant]Ho")
+
+
+def test_conversations_that_cannot_be_put_to_the_model(plain: Model) -> None:
+    prompt = Prompt("And?", turns=TURNS)
+    for model in (plain, replace(plain, chat_template=CHAT_TEMPLATE)):
+        with pytest.raises(UsageError, match="no earlier turns"):
+            render(model, prompt)
+    with pytest.raises(UsageError, match="raw prompt has no earlier turns"):
+        render(replace(plain, chat_template=CHAT), replace(prompt, raw=True))
+    strict = "{% if messages | length > 1 %}{{ raise_exception('alternate') }}{% endif %}" + CHAT
+    with pytest.raises(ModelError, match="take turns"):
+        render(replace(plain, chat_template=strict), prompt)
 
 
 def test_a_broken_template_is_the_models_fault(plain: Model) -> None:
