@@ -95,6 +95,7 @@ class Copying:
         share: The part of the words' probability that is copied (lambda).
         heads: Copying heads of the model; empty to weigh all positions alike.
         gate: Attention that must lie on the positions.
+        trust: The power of the model's own probability in the weight of a position.
     """
 
     stretches: Stretches
@@ -102,6 +103,7 @@ class Copying:
     share: float
     heads: tuple[tuple[int, int], ...] = ()
     gate: float = 0.0
+    trust: float = 0.0
     needs: frozenset[Need] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -114,11 +116,15 @@ class Copying:
         return [self._look(moment) if moment.open else None for moment in moments]
 
     def _look(self, moment: Moment) -> Clues | None:
-        ids, at = self._next(np.asarray(moment.context[moment.start :], dtype=np.int64))
-        share = self.share * _mass(moment, self.words)
+        assert moment.log_p is not None, "it was asked for"
+        output = np.asarray(moment.context[moment.start :], dtype=np.int64)
+        ids, at = self._next(output)
+        share = self.share
+        if not self._inside(output, ids):
+            share *= float(np.exp(moment.log_p[: len(self.words)][self.words]).sum())
         if not len(ids) or not share:
             return None
-        weights, doubt = self._weights(moment, at)
+        weights, doubt = self._weights(moment, ids, at)
         if weights is None:
             return Clues(ids[:0], np.empty(0), doubt=doubt)
         return Clues(ids, weights, share, self.stretches.origins[at], doubt)
@@ -127,30 +133,40 @@ class Copying:
         """Tokens that may be copied next, and their positions."""
         agreed = self.stretches.agreed(output)
         longest = int(agreed.max(initial=0))
-        in_word = len(output) > 0 and self.words[output[-1]]
-        if longest > (0 if in_word else 1):
+        word = self._word(output)
+        if longest >= max(word, 2 - (word > 0)):
             at = np.flatnonzero(agreed == longest)
             return self.stretches.ids[at], at
-        if in_word:
+        if word:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         at = np.flatnonzero(self.stretches.begins)
         bare = at[self.stretches.bare[at] >= 0]
         both = np.concatenate([self.stretches.ids[at], self.stretches.bare[bare]])
         return both, np.concatenate([at, bare])
 
-    def _weights(self, moment: Moment, at: Ids) -> tuple[Floats | None, float]:
+    def _word(self, output: Ids) -> int:
+        """Tokens of the word that the output ends in; 0 between words."""
+        for back, token in enumerate(output[::-1]):
+            if not self.words[token]:
+                return back
+        return len(output)
+
+    def _inside(self, output: Ids, ids: Ids) -> bool:
+        """Whether the copy stands within a word: a word is copied whole."""
+        return len(ids) > 0 and self._word(output) > 0 and bool(self.words[ids].all())
+
+    def _weights(self, moment: Moment, ids: Ids, at: Ids) -> tuple[Floats | None, float]:
         """The probability of each position, and how far the gate is from turning."""
+        assert moment.log_p is not None, "it was asked for"
+        said = np.exp(self.trust * (moment.log_p[ids] - moment.log_p[ids].max()))
         if not self.heads:
-            return np.full(len(at), 1 / len(at)), np.inf
+            return said / said.sum(), np.inf
         assert moment.attention is not None, "it was asked for"
         places = self.stretches.places[at]
         looks = np.where(places >= 0, moment.attention[places], 0.0)
         mass = float(looks.sum())
         doubt = abs(mass - self.gate)
-        return (looks / mass if mass >= self.gate and mass > 0 else None), doubt
-
-
-def _mass(moment: Moment, words: Bools) -> float:
-    """The probability of the words."""
-    assert moment.log_p is not None, "it was asked for"
-    return float(np.exp(moment.log_p[: len(words)][words]).sum())
+        if mass < self.gate or not mass:
+            return None, doubt
+        weights = looks * said
+        return weights / weights.sum(), doubt

@@ -24,6 +24,7 @@ class Copy(Ground):
         "attention", "what says where the row stands in the evidence"
     )
     gate: float = option(0.05, "attention that must lie on the evidence", low=0, high=1)
+    trust: float = option(0.25, "power of the model's own probability in the copy", low=0, high=1)
 
     def bind(self, given: Given) -> Source | None:
         """See Ground.bind."""
@@ -32,4 +33,4 @@ class Copy(Ground):
             return None
         words = word_tokens(given.model.vocabulary)
         heads = copying_heads(given.model) if self.by == "attention" else ()
-        return Copying(Stretches.of(found), words, self.weight, heads, self.gate)
+        return Copying(Stretches.of(found), words, self.weight, heads, self.gate, self.trust)
