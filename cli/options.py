@@ -19,7 +19,9 @@ from tether.cli.kinds import SettingValue
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("model", "device", "schema", "type", "regex", "grammar", "system"), str),
     **dict.fromkeys(("template", "field", "amateur", "expert"), str),
-    **dict.fromkeys(("choices", "stop", "evidence", "logit_bias", "contrast"), list[str]),
+    **dict.fromkeys(
+        ("choices", "verbatim", "stop", "evidence", "logit_bias", "contrast", "ground"), list[str]
+    ),
     **dict.fromkeys(("compile", "bound", "allow_remote", "raw_prompt", "think", "pretty"), bool),
     **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered"), bool),
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots"), int),
@@ -29,6 +31,7 @@ _KINDS: dict[str, Any] = {
     "whitespace": Literal["compact", "flexible"],
     "formats": Literal["assert", "annotate"],
     "sampling_order": Literal["hf", "llamacpp"],
+    "extract": Literal["off", "best"],
     "format": Literal["json", "jsonl", "csv", "tsv"],
     "stream": Literal["text", "events"],
 }
@@ -46,8 +49,10 @@ _METAVARS = {
     "logit_bias": "ID=VALUE",
     "evidence": "TEXT|@FILE",
     "stop": "TEXT",
+    "verbatim": "FIELD",
     "choices": "TEXT",
     "contrast": "NAME[:WEIGHT][,KEY=VALUE]",
+    "ground": "NAME[:WEIGHT][,KEY=VALUE]",
     "amateur": "NAME",
     "expert": "NAME",
 }
@@ -55,10 +60,10 @@ _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` set
 """Flags that do not say the same as the setting."""
 
 MODEL = tuple(GROUPS["model"])
-SAMPLING = (*GROUPS["how it is said"], *GROUPS["contrast"])
+SAMPLING = (*GROUPS["how it is said"], *GROUPS["grounding"], *GROUPS["contrast"])
 PROMPT = tuple(GROUPS["prompt"])
-JSON = ("schema", "type", "order", "whitespace", "bound", "formats", "allow_remote")
-TEXT = ("regex", "choices", "grammar", "stop")
+JSON = ("schema", "type", "order", "whitespace", "bound", "formats", "allow_remote", "verbatim")
+TEXT = ("regex", "choices", "grammar", "verbatim", "stop")
 OUTPUT = tuple(GROUPS["output"])
 BATCH = tuple(GROUPS["batch"])
 

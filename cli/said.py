@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from tether.cli import streams
 from tether.cli.config.settings import Resolved
 from tether.cli.config.settings_model import CONSTRAINTS as KEYS
 from tether.cli.kinds import SettingValue
+from tether.errors import UsageError
 
 if TYPE_CHECKING:
     from tether.grammars.spec import Spec
@@ -61,19 +63,37 @@ def read(resolved: Resolved) -> Said:
     from tether.grammars.spec import Spec
 
     key = next((key for key in KEYS if resolved[key] is not None), None)
+    quoted = resolved["verbatim"]
     if key is None:
-        return Said()
+        return _free(quoted)
     value, base = resolved[key], resolved.origins[key].base
     if key == "schema":
         spec = Spec.from_schema_argument(value, base, **_options(resolved))
-        return Said(spec.bundled() if resolved["allow_remote"] else spec)
+        return Said((spec.bundled() if resolved["allow_remote"] else spec).quoting(quoted))
     if key == "type":
         from tether.grammars.python_types import from_type
 
-        return Said(from_type(value, base, **_options(resolved)))
+        return Said(from_type(value, base, **_options(resolved)).quoting(quoted))
+    if quoted:
+        raise UsageError(
+            f"`verbatim` and `{key}` cannot hold together.",
+            hint="Quotes are strings of a schema, or the whole of a free text.",
+        )
     if key == "grammar":
         return Said(Spec.from_grammar_argument(value, base))
     return Said(Spec.from_regex(value) if key == "regex" else Spec.from_choices(value))
+
+
+def _free(quoted: Sequence[str]) -> Said:
+    """Free text, or text that is a quote as a whole."""
+    from tether.grammars.spec import Spec
+
+    if any(field != "." for field in quoted):
+        raise UsageError(
+            f"`verbatim` names {next(f for f in quoted if f != '.')!r}, but there is no schema.",
+            hint="Without a schema only `.` can be quoted: the whole text.",
+        )
+    return Said(Spec.from_evidence() if quoted else None)
 
 
 def warn(wanted: Said, resolved: Resolved) -> None:
@@ -107,7 +127,8 @@ def from_object(value: SettingValue, resolved: Resolved) -> Said:
     """
     from tether.grammars.python_types import from_object as spec_of
 
-    return Said(spec_of(value, **_options(resolved)))
+    spec = spec_of(value, **_options(resolved))
+    return Said(spec.quoting(resolved["verbatim"]))
 
 
 def _options(resolved: Resolved) -> dict[str, Any]:

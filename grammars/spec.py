@@ -126,8 +126,10 @@ class Spec:
         """
         from tether.grammars.json_schema.verbatim_fields import with_marks
 
+        if not fields:
+            return self
         marked = with_marks(self.schema, fields)
-        return replace(self, text=json.dumps(marked, ensure_ascii=False)) if fields else self
+        return replace(self, text=json.dumps(marked, ensure_ascii=False))
 
     @property
     def quotes(self) -> bool:

@@ -20,6 +20,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "bound": "Bound strings and arrays to which the schema sets no length.",
         "formats": "Whether `format` in a schema is a rule or a remark.",
         "allow_remote": "Fetch what a schema's `$ref` names elsewhere, over https.",
+        "verbatim": "Fields that quote the evidence word for word: `a.b`; `.` is the whole output.",
         "stop": "Texts that end free text where they appear.",
     },
     "prompt": {
@@ -39,7 +40,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "repetition_penalty": "Weakens tokens that were seen before; 1 is off.",
         "logit_bias": "Added to the scores of token ids.",
         "sampling_order": "`hf` truncates after the temperature, `llamacpp` before it.",
+        "extract": "`best` takes the most probable quote for a verbatim string, not the greedy one.",
         "seed": "The whole source of randomness, with the row's key.",
+    },
+    "grounding": {
+        "ground": "Let the evidence move the choices: `copy`, `copy:0.9,by=ngram`, ...",
     },
     "contrast": {
         "contrast": "Reshape choices by other views of the row: `cad:0.5`, `dola`, ...",

@@ -6,6 +6,7 @@ of `tether.toml` are made from it. Knows nothing of files, flags or precedence: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -32,11 +33,22 @@ def _terms(texts: list[str]) -> list[str]:
     """Texts of which each is a term, and which may stand together."""
     from tether.decoding.terms.parse import parse_all
 
+    return _checked(parse_all, texts, "contrast")
+
+
+def _grounds(texts: list[str]) -> list[str]:
+    """Texts of which each is a method of grounding, and which may stand together."""
+    from tether.decoding.grounds.parse import parse_all
+
+    return _checked(parse_all, texts, "ground")
+
+
+def _checked(check: Callable[[list[str]], object], texts: list[str], kind: str) -> list[str]:
     try:
-        parse_all(texts)
+        check(texts)
     except UsageError as error:
         said = {"problem": error.message.removesuffix("."), "hint": error.hint}
-        raise PydanticCustomError("contrast", "{problem}", said) from None
+        raise PydanticCustomError(kind, "{problem}", said) from None
     return texts
 
 
@@ -66,6 +78,7 @@ class Settings(BaseModel):
     bound: bool = _setting("bound", True)
     formats: Literal["assert", "annotate"] = _setting("formats", "assert")
     allow_remote: bool = _setting("allow_remote", False)
+    verbatim: list[Annotated[str, Field(min_length=1)]] = _setting("verbatim", [])
     stop: list[Annotated[str, Field(min_length=1)]] = _setting("stop", [])
 
     system: str = _setting("system", "")
@@ -85,7 +98,10 @@ class Settings(BaseModel):
         "logit_bias", {}
     )
     sampling_order: Literal["hf", "llamacpp"] = _setting("sampling_order", "hf")
+    extract: Literal["off", "best"] = _setting("extract", "off")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = _setting("seed", 0)
+
+    ground: Annotated[list[str], AfterValidator(_grounds)] = _setting("ground", [])
 
     contrast: Annotated[list[str], AfterValidator(_terms)] = _setting("contrast", [])
     amateur: str | None = _setting("amateur", None)
@@ -116,8 +132,10 @@ CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
 """Settings of which at most one holds; a higher layer's replaces a lower layer's."""
 
 ROW_KEYS = (
-    "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "formats", "stop",
+    "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "formats", "verbatim",
+    "stop", "extract",
     "system", "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p",
     "min_p", "typical_p", "repetition_penalty", "logit_bias", "sampling_order", "seed", "contrast",
+    "ground",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""
