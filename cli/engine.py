@@ -5,7 +5,7 @@ torch is imported when a model is loaded, never before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tether.decoding.terms.term import Role
     from tether.grammars.constraint import Constraint
     from tether.grammars.spec import Spec
+    from tether.grounding.evidence import Source
 
 OnDelta = Callable[["Delta"], None]
 
@@ -46,6 +47,11 @@ class Engine(Protocol):
 
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """The token ids of a prompt."""
+
+    def sources(
+        self, grounds: Sequence[str], ids: tuple[int, ...], prompt: Prompt
+    ) -> tuple[Source, ...]:
+        """The evidence of a prompt encoded to these ids, by methods as users write them."""
 
     def run(
         self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None
@@ -76,6 +82,17 @@ class LocalEngine:
         from tether.decoding.prompt import encode
 
         return encode(self._model, prompt)
+
+    def sources(
+        self, grounds: Sequence[str], ids: tuple[int, ...], prompt: Prompt
+    ) -> tuple[Source, ...]:
+        """Bind the methods to what the prompt holds."""
+        if not grounds:
+            return ()
+        from tether.decoding.grounds.parse import bind_all, parse_all
+        from tether.decoding.grounds.told import given
+
+        return bind_all(parse_all(grounds), given(self._model, ids, prompt))
 
     def run(
         self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None

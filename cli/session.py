@@ -121,9 +121,10 @@ class Session:
             ticket.constraint = self.engine.compile(task.said.spec.over(task.passages))
         terms = parse_all(settings.contrast)
         main, others = cast(self._prompt(task), terms)
+        ids = self.engine.encode(main)
         return Request(
             key=ticket,
-            prompt=self.engine.encode(main),
+            prompt=ids,
             constraint=ticket.constraint,
             sampling=sampling(settings, self.engine.num_tokens),
             max_tokens=settings.max_tokens,
@@ -131,6 +132,7 @@ class Session:
             stop=tuple(settings.stop),
             terms=terms,
             prompts={variant: self.engine.encode(prompt) for variant, prompt in others.items()},
+            sources=self.engine.sources(settings.ground, ids, main),
         )
 
     def _prompt(self, task: Task) -> Prompt:

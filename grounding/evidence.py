@@ -65,15 +65,15 @@ class Clues:
 
 
 class Source(Protocol):
-    """Evidence of one method over one store; shared by the rows that have the same.
+    """Evidence of one method over one store; shared by the rows that have the same."""
 
-    Attributes:
-        needs: The fields of a moment that it reads beside the context.
-        heads: The copying heads, (layer, number), where it needs attention.
-    """
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The fields of a moment that it reads beside the context."""
 
-    needs: frozenset[Need]
-    heads: tuple[tuple[int, int], ...]
+    @property
+    def heads(self) -> tuple[tuple[int, int], ...]:
+        """The copying heads, (layer, number), where it needs attention."""
 
     def look(self, moments: Sequence[Moment]) -> list[Clues | None]:
         """For each row, what is known about its next token; None changes nothing at all."""

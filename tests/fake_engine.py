@@ -54,6 +54,10 @@ class FakeEngine:
         self.compiled: list[Any] = []
         self.keep = True
 
+    def sources(self, grounds: Any, ids: Any, prompt: Prompt) -> tuple[()]:
+        """A script needs no evidence."""
+        return ()
+
     def compile(self, spec: Any) -> Any:
         """A constraint that accepts all but INVALID."""
         self.compiled.append(spec)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
@@ -83,36 +82,3 @@ def word_tokens(vocabulary: Vocabulary) -> Bools:
     words = np.array([_WORD.search(text) is not None for text in vocabulary.tokens])
     words[list(vocabulary.special_ids)] = False
     return words
-
-
-def told(model: Model, prompt: tuple[int, ...], passages: tuple[str, ...]) -> tuple[Told, ...]:
-    """Passages with their tokens and their places in a prompt.
-
-    Args:
-        model: Its vocabulary made the prompt.
-        prompt: Token ids.
-        passages: In the order in which the prompt holds them.
-    """
-    vocabulary = model.vocabulary
-    ends, size = [], 0
-    for token in prompt:
-        size += len(vocabulary.tokens[token])
-        ends.append(size)
-    text = b"".join(vocabulary.tokens[token] for token in prompt)
-    return tuple(_told(model, prompt, text, ends, passages))
-
-
-def _told(
-    model: Model, prompt: tuple[int, ...], text: bytes, ends: list[int], passages: tuple[str, ...]
-) -> Iterator[Told]:
-    at = 0
-    for passage in passages:
-        wanted = passage.strip().encode()
-        found = text.find(wanted, at) if wanted else -1
-        if found < 0:  # the template cut or respelled it
-            yield Told(passage, tuple(model.vocabulary.encode(passage)))
-            continue
-        at = found + len(wanted)
-        first = next(n for n, end in enumerate(ends) if end > found)
-        last = next(n for n, end in enumerate(ends) if end >= at)
-        yield Told(passage, prompt[first : last + 1], first)

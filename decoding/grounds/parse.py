@@ -1,4 +1,4 @@
-"""From `NAME[:WEIGHT][,KEY=VALUE...]` to a method of grounding, and what there is to choose from."""
+"""From `NAME[:WEIGHT][,KEY=VALUE...]` to a method of grounding, and what there is."""
 
 from __future__ import annotations
 

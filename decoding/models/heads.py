@@ -1,7 +1,7 @@
 """Which attention heads copy: those that look at the token to be said next, on repeated noise.
 
-The retrieval-head test: some tokens drawn at random are said twice. Nothing but the first time says
-how the second goes on, so a head whose top position there is the very next token is one that copies.
+The retrieval-head test: some tokens drawn at random are said twice. Nothing but the first time
+says how the second goes on, so a head whose top position there is the very next token copies.
 """
 
 from __future__ import annotations
