@@ -4,14 +4,14 @@ After Pointer Networks (Vinyals et al. 2015, arXiv 1506.03134), used without tra
 trained pointer, the positions come from what the text so far shares with the evidence, weighted by
 the attention of heads that copy, or by nothing.
 
-Copying says which word comes, the model when to stop (ours): the share that is copied is that of the
-words, so a model that is about to close a string, a sentence or the text is left alone. Without this
-a copy never ends before its passage does.
+Copying says which word comes, the model when to stop (ours): the share that is copied is that of
+the words, so a model that is about to close a string, a sentence or the text is left alone. Without
+this a copy never ends before its passage does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,6 +92,7 @@ class Copying:
     Attributes:
         stretches: The evidence.
         words: Boolean [vocab], tokens that hold a letter or a digit.
+        joins: Boolean [vocab], those of them that go on with a word: no space comes first.
         share: The part of the words' probability that is copied (lambda).
         heads: Copying heads of the model; empty to weigh all positions alike.
         gate: Attention that must lie on the positions.
@@ -100,6 +101,7 @@ class Copying:
 
     stretches: Stretches
     words: Bools
+    joins: Bools
     share: float
     heads: tuple[tuple[int, int], ...] = ()
     gate: float = 0.0
@@ -147,13 +149,13 @@ class Copying:
     def _word(self, output: Ids) -> int:
         """Tokens of the word that the output ends in; 0 between words."""
         for back, token in enumerate(output[::-1]):
-            if not self.words[token]:
-                return back
+            if not self.joins[token]:
+                return back + bool(self.words[token])
         return len(output)
 
     def _inside(self, output: Ids, ids: Ids) -> bool:
         """Whether the copy stands within a word: a word is copied whole."""
-        return len(ids) > 0 and self._word(output) > 0 and bool(self.words[ids].all())
+        return len(ids) > 0 and self._word(output) > 0 and bool(self.joins[ids].all())
 
     def _weights(self, moment: Moment, ids: Ids, at: Ids) -> tuple[Floats | None, float]:
         """The probability of each position, and how far the gate is from turning."""

@@ -31,6 +31,7 @@ class Copy(Ground):
         found = stretches(given)
         if not found:
             return None
-        words = word_tokens(given.model.vocabulary)
+        words, joins = word_tokens(given.model.vocabulary)
         heads = copying_heads(given.model) if self.by == "attention" else ()
-        return Copying(Stretches.of(found), words, self.weight, heads, self.gate, self.trust)
+        evidence = Stretches.of(found)
+        return Copying(evidence, words, joins, self.weight, heads, self.gate, self.trust)

@@ -77,8 +77,13 @@ class Ground(ABC):
 
 
 @lru_cache(maxsize=8)
-def word_tokens(vocabulary: Vocabulary) -> Bools:
-    """Boolean [vocab]: tokens that hold a letter or a digit, or part of one; no special ones."""
+def word_tokens(vocabulary: Vocabulary) -> tuple[Bools, Bools]:
+    """Tokens that hold a letter or a digit (or part of one), and those that go on with a word.
+
+    Returns:
+        Two of boolean [vocab]; no special tokens. The second ones do not begin with a space.
+    """
     words = np.array([_WORD.search(text) is not None for text in vocabulary.tokens])
     words[list(vocabulary.special_ids)] = False
-    return words
+    spaced = np.array([text[:1].isspace() for text in vocabulary.tokens])
+    return words, words & ~spaced

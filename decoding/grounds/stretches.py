@@ -39,7 +39,7 @@ def _cut(
     ends = np.cumsum([len(vocabulary.tokens[token]) for token in told.tokens])
     # The first token may begin before the passage does, with a space.
     ends += len(text.encode()) - int(ends[-1]) if len(ends) else 0
-    begins = _begins(text, ends, asked) & word_tokens(vocabulary)[list(told.tokens)]
+    begins = _begins(text, ends, asked) & word_tokens(vocabulary)[0][list(told.tokens)]
     tokens = np.array(told.tokens, dtype=np.int64)
     bare = np.array([_bare_ids(vocabulary).get(token, -1) for token in told.tokens], dtype=np.int64)
     for sentence in spoken:
