@@ -105,9 +105,13 @@ class Manifest:
         if self.is_stale(name):
             raise UnavailableError(
                 f"The part '{name}' of {self.path} was made from other passages than it holds now.",
-                hint="Make that part again.",
+                hint="Make that part again, or build the index again.",
             )
         return self.parts[name]
+
+    def has(self, name: str) -> bool:
+        """Whether `part` would give that part."""
+        return name in self.parts and not self.is_stale(name)
 
     def is_stale(self, name: str) -> bool:
         """Whether a part was made from other passages than the index holds now."""
@@ -169,7 +173,7 @@ def open_manifest(path: Path) -> Manifest:
         raise _damaged(path, "its checksum does not fit")
     try:
         return _read(path, body)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise _damaged(path, "a value is missing or of another type") from None
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ from tether.errors import UnavailableError
 from tether.grounding.index.layout import Part
 from tether.grounding.index.maker import Progress
 from tether.grounding.index.store import Passages
-from tether.grounding.index.strings import Strings, StringWriter, blocks, damaged, load_array
+from tether.grounding.index.strings import (
+    Strings,
+    StringWriter,
+    blocks,
+    damaged,
+    load_array,
+    save_array,
+)
 from tether.grounding.index.writing import Edit
 from tether.grounding.words import words
 
@@ -52,15 +60,22 @@ class Lexical:
             )
         self.num_passages = int(part.facts["passages"])
         self.vocabulary = Strings(part.folder, "words")
-        self._scorer = _open(part.folder, self.num_passages) if self.vocabulary else None
+        self._matrix = _open(part.folder) if self.vocabulary else {}
 
     def search(self, question: str, count: int) -> list[tuple[int, float]]:
         """Ids and scores of the best passages with a word of the question, ties by id."""
         ids = [self._id(word) for word in words(question)]
         known = [number for number in ids if number >= 0]
-        if not known or self._scorer is None:
-            return []
-        return _best(self._scorer.get_scores_from_ids(known), count)
+        return _best(self._scorer.get_scores_from_ids(known), count) if known else []
+
+    @cached_property
+    def _scorer(self) -> Any:  # noqa: ANN401  # the library is untyped
+        import bm25s  # slow: not before the first search
+
+        scorer = bm25s.BM25(k1=K1, b=B, method="lucene")
+        scorer.scores = {**self._matrix, "num_docs": self.num_passages}
+        scorer.nonoccurrence_array = None  # this form of BM25 has none
+        return scorer
 
     def _id(self, word: str) -> int:
         """The id of a word; -1 where no passage has it."""
@@ -136,20 +151,16 @@ def _weigh(folder: Path, num_words: int, cut: _Cut) -> None:
     scorer = bm25s.BM25(k1=K1, b=B, method="lucene")
     scorer.scores = scorer.build_index_from_ids(range(num_words), cut, show_progress=False)
     for name in ("data", "indices", "indptr"):
-        np.save(folder / f"{name}.npy", scorer.scores[name], allow_pickle=False)
+        save_array(folder / f"{name}.npy", scorer.scores[name])
 
 
-def _open(folder: Path, num_passages: int) -> Any:  # noqa: ANN401  # the library is untyped
-    import bm25s
-
+def _open(folder: Path) -> dict[str, NDArray[Any]]:
+    """The sparse matrix: a column a word, with the passages that have it and their weights."""
     types = {"data": "float32", "indices": "int32", "indptr": "int64"}
     arrays = {name: load_array(folder / f"{name}.npy", kind, 1) for name, kind in types.items()}
     if arrays["indptr"][-1] != len(arrays["data"]) or len(arrays["indices"]) != len(arrays["data"]):
         raise damaged(folder / "indptr.npy", "the sizes of the matrix do not fit")
-    scorer = bm25s.BM25(k1=K1, b=B, method="lucene")
-    scorer.scores = {**arrays, "num_docs": num_passages}
-    scorer.nonoccurrence_array = None  # this form of BM25 has none
-    return scorer
+    return arrays
 
 
 def _best(scores: NDArray[np.float32], count: int) -> list[tuple[int, float]]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tether.errors import UnavailableError, UsageError
 from tether.grounding.index.fusion import fuse
 from tether.grounding.index.layout import PASSAGES, Manifest, open_manifest
+from tether.grounding.index.lexical import Lexical
 from tether.grounding.index.store import Passages
 from tether.grounding.passages import Passage
 
 if TYPE_CHECKING:
     from tether.grounding.index.dense import Dense
     from tether.grounding.index.embed import Embedder
-    from tether.grounding.index.lexical import Lexical
 
 Mode = Literal["auto", "bm25", "dense", "hybrid"]
 
@@ -39,16 +38,21 @@ class Hit:
 class Index:
     """An index of passages, read where it lies. Many may read it while one process writes it.
 
+    Its files are mapped when it is opened, so that it stays as it was when a writer replaces it.
+
     Attributes:
         path: The folder.
         manifest: What the index held when it was opened.
         passages: All passages, by id.
     """
 
-    def __init__(self, manifest: Manifest, passages: Passages) -> None:
+    def __init__(self, manifest: Manifest) -> None:
+        manifest.check("size")
         self.path = manifest.path
         self.manifest = manifest
-        self.passages = passages
+        self.passages = Passages(manifest.part(PASSAGES).folder)
+        self._lexical = Lexical(manifest.part("lexical")) if manifest.has("lexical") else None
+        self._dense = _dense(manifest) if manifest.has("dense") else None
 
     @classmethod
     def open(cls, path: str | Path) -> Index:
@@ -61,35 +65,34 @@ class Index:
         """
         manifest = open_manifest(Path(path))
         try:
-            return cls._opened(manifest)
+            return cls(manifest)
         except UnavailableError:
             again = open_manifest(Path(path))
             if again.generation == manifest.generation:
                 raise
-            return cls._opened(again)  # a writer had removed what the older manifest names
-
-    @classmethod
-    def _opened(cls, manifest: Manifest) -> Index:
-        manifest.check("size")
-        return cls(manifest, Passages(manifest.part(PASSAGES).folder))
+            return cls(again)  # a writer had removed what the older manifest names
 
     def __len__(self) -> int:
         """How many passages there are."""
         return len(self.passages)
 
-    @cached_property
+    @property
     def lexical(self) -> Lexical:
-        """The lexical part, opened when it is first needed."""
-        from tether.grounding.index.lexical import Lexical
+        """The lexical part.
 
-        return Lexical(self.manifest.part("lexical"))
+        Raises:
+            UnavailableError: There is none.
+        """
+        return self._lexical or Lexical(self.manifest.part("lexical"))
 
-    @cached_property
+    @property
     def dense(self) -> Dense:
-        """The dense part, opened when it is first needed."""
-        from tether.grounding.index.dense import Dense
+        """The dense part.
 
-        return Dense(self.manifest.part("dense"))
+        Raises:
+            UnavailableError: There is none.
+        """
+        return self._dense or _dense(self.manifest)
 
     def search(
         self, question: str, k: int = 10, mode: Mode = "auto", embedder: Embedder | None = None
@@ -116,7 +119,7 @@ class Index:
     def _ranking(
         self, question: str, k: int, mode: Mode, embedder: Embedder | None
     ) -> list[tuple[int, float]]:
-        if mode == "bm25" or (mode == "auto" and (embedder is None or not self._has_vectors)):
+        if mode == "bm25" or (mode == "auto" and (embedder is None or self._dense is None)):
             return self.lexical.search(question, k)
         if mode == "dense":
             return self._nearest(question, k, embedder)
@@ -135,6 +138,8 @@ class Index:
         pairs = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
         return [(number, score) for number, score in pairs if number >= 0]
 
-    @property
-    def _has_vectors(self) -> bool:
-        return "dense" in self.manifest.parts and not self.manifest.is_stale("dense")
+
+def _dense(manifest: Manifest) -> Dense:
+    from tether.grounding.index.dense import Dense  # imports FAISS
+
+    return Dense(manifest.part("dense"))

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
 
 import numpy as np
 
-from tether.grounding.index.strings import Strings, StringWriter, damaged, load_array
+from tether.grounding.index.strings import Strings, StringWriter, damaged, load_array, save_array
 from tether.grounding.passages import Passage
 
 
@@ -77,8 +78,9 @@ class PassageWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._texts = StringWriter(folder, "text")
-        self._names = StringWriter(folder, "names")
+        self._files = ExitStack()
+        self._texts = self._files.enter_context(StringWriter(folder, "text"))
+        self._names = self._files.enter_context(StringWriter(folder, "names"))
         self._spans = array("q")
         self._first = array("q", [0])
 
@@ -115,10 +117,8 @@ class PassageWriter:
         trace: TracebackType | None,
     ) -> None:
         """Close the strings, and write the arrays unless the writing failed."""
-        self._texts.__exit__(kind, error, trace)
-        self._names.__exit__(kind, error, trace)
+        self._files.__exit__(kind, error, trace)
         if error is None:
             spans = np.frombuffer(self._spans, np.int64).reshape(-1, 2)
-            np.save(self._folder / "spans.npy", spans, allow_pickle=False)
-            first = np.frombuffer(self._first, np.int64)
-            np.save(self._folder / "first.npy", first, allow_pickle=False)
+            save_array(self._folder / "spans.npy", spans)
+            save_array(self._folder / "first.npy", np.frombuffer(self._first, np.int64))

@@ -101,7 +101,7 @@ class StringWriter:
         """Close the bytes, and write the offsets unless the writing failed."""
         self._stream.close()
         if error is None:
-            np.save(self._path, np.frombuffer(self._offsets, np.int64), allow_pickle=False)
+            save_array(self._path, np.frombuffer(self._offsets, np.int64))
 
 
 def load_array(path: Path, dtype: str, num_axes: int) -> NDArray[Any]:
@@ -117,6 +117,21 @@ def load_array(path: Path, dtype: str, num_axes: int) -> NDArray[Any]:
     if found.dtype != np.dtype(dtype) or found.ndim != num_axes:
         raise damaged(path, f"it holds {found.dtype} with {found.ndim} axes")
     return np.asarray(found)  # still mapped, without the cost of numpy's memmap class
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as a .npy file.
+
+    numpy.save hands the numbers to C, which says nothing where a full disk takes only some of them.
+
+    Raises:
+        OSError: The disk is full, or the like.
+    """
+    array = np.ascontiguousarray(array)
+    with path.open("wb") as stream:
+        header = np.lib.format.header_data_from_array_1_0(array)  # type: ignore[no-untyped-call]
+        np.lib.format.write_array_header_1_0(stream, header)  # type: ignore[no-untyped-call]
+        stream.write(array.reshape(-1).view(np.uint8).data)
 
 
 def damaged(path: Path, reason: str) -> UnavailableError:

@@ -32,7 +32,7 @@ def pieces(text: str, size: int, overlap: int) -> list[str]:
 @settings(deadline=None, max_examples=150)
 def test_every_character_is_in_a_passage(shape: tuple[int, int], text: str) -> None:
     found = list(CUTTERS[shape].cut(text))
-    covered = set()
+    covered: set[int] = set()
     for start, end in found:
         assert 0 <= start < end <= len(text)
         assert text[start:end] == text[start:end].strip()
