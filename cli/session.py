@@ -128,6 +128,7 @@ class Session:
             constraint=ticket.constraint,
             sampling=sampling(settings, self.engine.num_tokens),
             max_tokens=settings.max_tokens,
+            extract=settings.extract == "best",
             think=THINK_END if settings.think is True else settings.think or None,
             stop=tuple(settings.stop),
             terms=terms,

@@ -25,6 +25,7 @@ from tether.decoding.plan import Inputs
 from tether.decoding.request import Delta, Request, Result
 from tether.decoding.row import Row
 from tether.decoding.sampling import Controls
+from tether.decoding.search.extract import Extractor, check_extract
 from tether.decoding.search.vote import check_poll, elect, polls
 from tether.decoding.terms.lead import check_free
 from tether.decoding.terms.term import Role
@@ -93,6 +94,7 @@ class _Batch:
         self._free_mask = _packed(refused, self._model.vocabulary.num_words)
         self._threads, self._on_delta = threads, on_delta
         self._views = Views(self._networks, slots)
+        self._extractor = Extractor(self._model.network)
         self._settles = all(map(ties.settles, models.values()))
         self._forward_s = 0.0
         self._controlled: list[Row] = []
@@ -148,6 +150,7 @@ class _Batch:
 
     def _begin(self, row: Row) -> None:
         """The first token of a row."""
+        self._extractor.quote(row)
         self._views.check_room(row)
         if row.finish is not None:
             return
@@ -172,6 +175,7 @@ class _Batch:
         try:
             self._views.check(row.request)
             check_poll(row.request)
+            check_extract(row.request)
             check_free(row.request)
         except TetherError as error:
             row.fail(error)
@@ -205,6 +209,7 @@ class _Batch:
             row.forwarded(views, led=led)
             if row.finish is None:
                 row.take(token)
+            self._extractor.quote(row)
             if row.finish is None:
                 self._views.check_room(row)
             if self._on_delta is not None:

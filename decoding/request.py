@@ -57,6 +57,7 @@ class Request:
         terms: Methods of contrast that reshape the choice.
         prompts: Token ids of the prompts that the terms' views see in place of `prompt`.
         sources: Evidence that is looked up for every token.
+        extract: Whether quotes of the evidence are the most probable ones, found by a search.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Request:
     terms: tuple[Term, ...] = ()
     prompts: Mapping[Variant, tuple[int, ...]] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
+    extract: bool = False
 
 
 @dataclass(frozen=True, slots=True)

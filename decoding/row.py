@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from tether.decoding.noise import row_state
@@ -123,8 +123,18 @@ class Row:
         if not self._first_token_s:
             self._first_token_s = time.perf_counter() - self._started
         self._guard(lambda: self._take(token))
-        if self.finish is None and self.num_output >= self.request.max_tokens:
-            self._stop("limit", f"The limit of {self.request.max_tokens} tokens came first.")
+        self._check_limit()
+
+    @property
+    def quoting(self) -> Matcher | None:
+        """The matcher, where it stands in a quote of the evidence."""
+        matcher = self._matcher
+        return None if matcher is None or matcher.quote is None else matcher
+
+    def say_all(self, choose: Callable[[], Sequence[int]]) -> None:
+        """Append tokens that were chosen together, and whatever they force."""
+        self._guard(lambda: self._say_all(choose()))
+        self._check_limit()
 
     def fail(self, error: TetherError) -> None:
         """End the row with an error of its own; other rows go on."""
@@ -201,6 +211,21 @@ class Row:
         matcher.advance(token)
         self._append(token)
         self._settle(matcher)
+
+    def _say_all(self, tokens: Sequence[int]) -> None:
+        matcher = self._matcher
+        assert matcher is not None, "only a constraint has quotes"
+        for token in tokens:
+            if token == self._vocabulary.eos_id:
+                self._stop("stop")
+                return
+            matcher.advance(token)
+            self._append(token)
+        self._settle(matcher)
+
+    def _check_limit(self) -> None:
+        if self.finish is None and self.num_output >= self.request.max_tokens:
+            self._stop("limit", f"The limit of {self.request.max_tokens} tokens came first.")
 
     def _settle(self, matcher: Matcher) -> None:
         """Take back what is refused and append what is forced, until neither is left to do."""

@@ -9,11 +9,14 @@ one is searched for and its successor is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tether.errors import DeadEnd, LimitReached
 from tether.grammars.constraint import Mask, Matcher, set_bit
 from tether.grammars.guarded import GuardedMatcher
+
+if TYPE_CHECKING:
+    from tether.grammars.verbatim.spans import Quote
 
 Shortest = Callable[[GuardedMatcher, int], list[int] | None]
 """(matcher, most) -> tokens of a short way to the end: within `most` where that can be found, else
@@ -99,6 +102,11 @@ class BudgetedMatcher(Matcher):
     def ended(self) -> bool:
         """Whether nothing but the end can follow, or there is no time for more."""
         return self._inner.ended or (self._closing and not self._way_out() and self.can_end)
+
+    @property
+    def quote(self) -> Quote | None:
+        """The inner matcher's."""
+        return self._inner.quote
 
     @property
     def num_unsettled(self) -> int:

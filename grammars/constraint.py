@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from tether.grammars.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from tether.grammars.verbatim.spans import Quote
 
 Mask = npt.NDArray[np.int32]
 """Packed bits, int32 [ceil(vocab/32)]: bit t % 32 of word t // 32 is token t."""
@@ -116,6 +119,11 @@ class Matcher(ABC):
     def stuck(self) -> bool:
         """Whether no token is allowed: where a product of constraints is not exact."""
         return False
+
+    @property
+    def quote(self) -> Quote | None:
+        """The quote of the evidence that is going on, where there is one."""
+        return None
 
     @property
     def num_unsettled(self) -> int:

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from tether.errors import DeadEnd, InternalError
 from tether.grammars.constraint import Mask, Matcher, clear_bit
 from tether.grammars.nogoods import NoGoods
+
+if TYPE_CHECKING:
+    from tether.grammars.verbatim.spans import Quote
 
 _PATIENCE = 3
 """After so many refusals of one value twice as many tokens are taken back at a time."""
@@ -196,6 +199,11 @@ class GuardedMatcher(Matcher):
         while self.is_refused:
             self._step_back()
         return before - self.count
+
+    @property
+    def quote(self) -> Quote | None:
+        """The inner matcher's."""
+        return self._inner.quote
 
     @property
     def num_unsettled(self) -> int:

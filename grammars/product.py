@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from tether.errors import DeadEnd, InternalError, UsageError
 from tether.grammars.constraint import Constraint, Mask, Matcher
+
+if TYPE_CHECKING:
+    from tether.grammars.verbatim.spans import Quote
 
 
 class All(Constraint):
@@ -115,6 +118,11 @@ class AllMatcher(Matcher):
             if not most:
                 return taken
             taken += most
+
+    @property
+    def quote(self) -> Quote | None:
+        """That of the first member that has one."""
+        return next((m.quote for m in self._members if m.quote is not None), None)
 
     @property
     def num_unsettled(self) -> int:

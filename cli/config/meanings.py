@@ -40,7 +40,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "repetition_penalty": "Weakens tokens that were seen before; 1 is off.",
         "logit_bias": "Added to the scores of token ids.",
         "sampling_order": "`hf` truncates after the temperature, `llamacpp` before it.",
-        "extract": "`best` takes the most probable quote for a verbatim string, not the greedy one.",
+        "extract": "`best`: verbatim strings are the most probable quotes, found by a search.",
         "seed": "The whole source of randomness, with the row's key.",
     },
     "grounding": {

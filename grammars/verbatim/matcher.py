@@ -16,7 +16,7 @@ import numpy as np
 from tether.errors import DeadEnd, InternalError
 from tether.grammars.constraint import Mask, Matcher, among, clear_bit
 from tether.grammars.json_schema.scanner import State, path, scan
-from tether.grammars.verbatim.spans import Span, Spans
+from tether.grammars.verbatim.spans import Quote, Span, Spans
 from tether.grammars.verbatim.table import Ids, string_end, table
 from tether.grammars.vocabulary import Vocabulary
 
@@ -77,10 +77,10 @@ class QuotingMatcher(Matcher):
         self._tracks = [(0, Track())]
 
     @property
-    def span(self) -> tuple[Spans, Span] | None:
-        """The quote that is going on, or None."""
+    def quote(self) -> Quote | None:
+        """The quote that is going on."""
         track = self._tracks[-1][1]
-        return None if track.spans is None else (track.spans, track.span)
+        return None if track.spans is None else Quote(track.spans, track.span)
 
     def fill_mask(self, out: Mask) -> None:
         """The inner mask without what leads away from every quote."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -204,6 +204,29 @@ class Spans:
             low = np.where(less, middle + 1, low)
             high = np.where(open_ & ~less, middle, high)
         return low
+
+
+class Quote(NamedTuple):
+    """A quote that is going on: what may be quoted, and how far it has come."""
+
+    spans: Spans
+    span: Span
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it is a JSON string, which a quotation mark closes; else the text's end does."""
+        return self.spans.suffixes.escaped
+
+    def inside(self, vocabulary: Vocabulary) -> Mask:
+        """The tokens that do not close it, whatever they say, int32 [words]."""
+        return _inside(vocabulary, self.is_json, self.spans.is_escaping(self.span))
+
+
+@lru_cache(maxsize=16)
+def _inside(vocabulary: Vocabulary, escaped: bool, after_backslash: bool) -> Mask:
+    pieces = table(vocabulary, escaped=escaped, after_backslash=after_backslash).within
+    ids = [token for tokens in pieces.values() for token in tokens]
+    return _packed(np.array(ids, dtype=np.int64), vocabulary)
 
 
 def _at(data: bytes, depth: int, start: int) -> int:

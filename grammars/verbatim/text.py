@@ -9,7 +9,7 @@ from typing import Self
 from tether.errors import DeadEnd, InternalError, LimitReached
 from tether.grammars.constraint import Constraint, Mask, Matcher, set_bit
 from tether.grammars.verbatim.evidence import Evidence
-from tether.grammars.verbatim.spans import Span, Spans
+from tether.grammars.verbatim.spans import Quote, Spans
 from tether.grammars.vocabulary import Vocabulary
 
 
@@ -57,9 +57,9 @@ class TextQuoteMatcher(Matcher):
         self._most: int | None = None
 
     @property
-    def span(self) -> tuple[Spans, Span] | None:
-        """The quote that is going on."""
-        return self._spans, self._path[-1]
+    def quote(self) -> Quote | None:
+        """The whole text, until it has ended."""
+        return None if self._num_ends else Quote(self._spans, self._path[-1])
 
     def fill_mask(self, out: Mask) -> None:
         """The tokens that the evidence goes on with; the end where the quote is long enough."""
