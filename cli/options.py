@@ -22,12 +22,14 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(
         ("choices", "verbatim", "stop", "evidence", "logit_bias", "contrast", "ground"), list[str]
     ),
-    **dict.fromkeys(("compile", "bound", "allow_remote", "raw_prompt", "think", "pretty"), bool),
+    **dict.fromkeys(
+        ("compile", "bound", "allow_remote", "raw_prompt", "heal", "think", "pretty"), bool
+    ),
     **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered"), bool),
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots"), int),
     **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
     "dtype": Literal["auto", "float32", "bfloat16", "float16", "float64"],
-    "order": Literal["declared", "any"],
+    "property_order": Literal["declared", "any"],
     "whitespace": Literal["compact", "flexible"],
     "formats": Literal["assert", "annotate"],
     "sampling_order": Literal["hf", "llamacpp"],
@@ -62,7 +64,12 @@ _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` set
 MODEL = tuple(GROUPS["model"])
 SAMPLING = (*GROUPS["how it is said"], *GROUPS["grounding"], *GROUPS["contrast"])
 PROMPT = tuple(GROUPS["prompt"])
-JSON = ("schema", "type", "order", "whitespace", "bound", "formats", "allow_remote", "verbatim")
+JSON = (
+    "schema",
+    "type",
+    "property_order",
+    *("whitespace", "bound", "formats", "allow_remote", "verbatim"),
+)
 TEXT = ("regex", "choices", "grammar", "verbatim", "stop")
 OUTPUT = tuple(GROUPS["output"])
 BATCH = tuple(GROUPS["batch"])

@@ -42,7 +42,7 @@ class Said:
         spec = self.spec
         return {
             "constraint": f"{spec.kind}: {spec.text}",
-            "order": spec.order,
+            "property_order": spec.order,
             "whitespace": spec.whitespace,
             "bound": repr(spec.bounds),
             "formats": spec.formats,
@@ -135,7 +135,7 @@ def _options(resolved: Resolved) -> dict[str, Any]:
     from tether.grammars.json_schema.bounds import UNBOUNDED, Bounds
 
     return {
-        "order": resolved["order"],
+        "order": resolved["property_order"],
         "whitespace": resolved["whitespace"],
         "bounds": Bounds() if resolved["bound"] else UNBOUNDED,
         "formats": resolved["formats"],

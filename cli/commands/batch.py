@@ -31,7 +31,10 @@ tether batch rows.jsonl -o again.jsonl --retry errors.jsonl --max-tokens 2000
 tether batch openai-requests.jsonl --unordered --slots 32 > answers.jsonl
 """
 
-_ROWS = ("schema", "type", "regex", "choices", "grammar", "order", "whitespace", "bound", "stop")
+_ROWS = (
+    *("schema", "type", "regex", "choices", "grammar", "property_order", "whitespace", "bound"),
+    "stop",
+)
 
 
 @dataclass(frozen=True, slots=True)

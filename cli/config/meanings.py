@@ -15,7 +15,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "regex": "Regular expression of the whole text.",
         "choices": "The texts of which exactly one is said.",
         "grammar": "A `.lark` or `.gbnf` file.",
-        "order": "Order of the properties of a JSON object.",
+        "property_order": "Order of the properties of a JSON object.",
         "whitespace": "Whether white space between JSON tokens is fixed or free.",
         "bound": "Bound strings and arrays to which the schema sets no length.",
         "formats": "Whether `format` in a schema is a rule or a remark.",
@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "template": "The prompt with `{field}` placeholders; `@file` reads it.",
         "evidence": "Passages that the answer shall rest on; `@file` reads one.",
         "raw_prompt": "The prompt is the whole input: no chat template.",
+        "heal": "Let the first token begin inside the last word of a raw prompt.",
         "think": "Let the model reason before it answers, up to a text (`true`: `</think>`).",
     },
     "how it is said": {

@@ -73,7 +73,7 @@ class Settings(BaseModel):
     regex: str | None = _setting("regex", None)
     choices: Annotated[list[str], Field(min_length=1)] | None = _setting("choices", None)
     grammar: str | None = _setting("grammar", None)
-    order: Literal["declared", "any"] = _setting("order", "declared")
+    property_order: Literal["declared", "any"] = _setting("property_order", "declared")
     whitespace: Literal["compact", "flexible"] = _setting("whitespace", "compact")
     bound: bool = _setting("bound", True)
     formats: Literal["assert", "annotate"] = _setting("formats", "assert")
@@ -85,6 +85,7 @@ class Settings(BaseModel):
     template: str = _setting("template", "")
     evidence: list[str] = _setting("evidence", [])
     raw_prompt: bool = _setting("raw_prompt", False)
+    heal: bool = _setting("heal", True)
     think: bool | str = _setting("think", False)
 
     max_tokens: Count = _setting("max_tokens", 512)
@@ -132,10 +133,9 @@ CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
 """Settings of which at most one holds; a higher layer's replaces a lower layer's."""
 
 ROW_KEYS = (
-    "schema", "regex", "choices", "grammar", "order", "whitespace", "bound", "formats", "verbatim",
-    "stop", "extract",
-    "system", "evidence", "raw_prompt", "think", "max_tokens", "temperature", "top_k", "top_p",
-    "min_p", "typical_p", "repetition_penalty", "logit_bias", "sampling_order", "seed", "contrast",
-    "ground",
+    "schema", "regex", "choices", "grammar", "property_order", "whitespace", "bound", "formats",
+    "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
+    "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
+    "logit_bias", "sampling_order", "seed", "contrast", "ground",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""
