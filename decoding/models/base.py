@@ -43,7 +43,14 @@ class Watch:
         self.attention = looks if kept is None else torch.cat([kept, looks])
 
 
-def looks(query: Tensor, keys: Tensor, heads: Sequence[int], window: Window) -> Tensor:
+def looks(
+    query: Tensor,
+    keys: Tensor,
+    heads: Sequence[int],
+    window: Window,
+    mask: Tensor | None,
+    scale: float | None = None,
+) -> Tensor:
     """What chosen heads of one layer look at, from each row's last real token.
 
     Args:
@@ -51,6 +58,8 @@ def looks(query: Tensor, keys: Tensor, heads: Sequence[int], window: Window) -> 
         keys: [rows, kv_heads, length, dim], rotated.
         heads: Numbers of query heads.
         window: Of the forward.
+        mask: Additive float mask [rows, 1, q, length] of this layer; None hides nothing.
+        scale: What the scores are multiplied by; None is dim ** -0.5.
 
     Returns:
         float32 (float64 for float64) [chosen heads, rows, length]; each sums to 1.
@@ -61,8 +70,9 @@ def looks(query: Tensor, keys: Tensor, heads: Sequence[int], window: Window) -> 
     asked = query[rows, :, last][:, list(heads), None]  # [rows, chosen, 1, dim]
     scores = (asked @ keys[:, [head // group for head in heads]].mT)[:, :, 0]
     scores = scores.to(scores.dtype if scores.dtype == torch.float64 else torch.float32)
-    beyond = torch.arange(window.length, device=query.device) > window.columns[rows, last, None]
-    scores = (scores * query.shape[-1] ** -0.5).masked_fill(beyond[:, None], -torch.inf)
+    scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if mask is not None:
+        scores = scores + mask[rows, :, last]
     return torch.softmax(scores, -1).transpose(0, 1)
 
 

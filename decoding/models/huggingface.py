@@ -20,6 +20,7 @@ from transformers.utils import logging
 
 from tether.decoding.cache import SlotCache, SlotLayer, Window
 from tether.decoding.models.base import Watch, mix
+from tether.decoding.models.library_attention import check, watching
 from tether.decoding.models.library_head import LibraryHead
 from tether.errors import ModelError
 
@@ -95,10 +96,21 @@ class HuggingFaceNetwork:
     ) -> Tensor:
         """See Network.forward. Where the head is not plain, the states are already logits."""
         if watch is not None:
-            raise ModelError(
-                "The attention of this model cannot be watched.",
-                hint="Take out the methods that need it (copy,by=attention).",
-            )
+            with watching(self._model.config.get_text_config(), watch, window):
+                states = self._states(tokens, cache, window, taps, mixtures, self._model.base_model)
+            check(watch, type(self._model).__name__)
+            return states
+        return self._states(tokens, cache, window, taps, mixtures, self._base)
+
+    def _states(
+        self,
+        tokens: Tensor,
+        cache: SlotCache,
+        window: Window,
+        taps: Sequence[int],
+        mixtures: Tensor | None,
+        base: Any,
+    ) -> Tensor:
         inputs: dict[str, Any] = {
             "attention_mask": self._masks(window),
             # Padding may point past the last position of a learned table.
@@ -112,11 +124,11 @@ class HuggingFaceNetwork:
             inputs["inputs_embeds"] = self._embedded(tokens, window, mixtures)
         if taps:
             norm = self._last_norm()
-            found = self._base(**inputs, output_hidden_states=True)
+            found = base(**inputs, output_hidden_states=True)
             early = [norm(_last(found.hidden_states[tap], window)) for tap in taps]
             return torch.cat([_last(found.last_hidden_state, window), *early])
         if self._plain_head:
-            return _last(self._base(**inputs).last_hidden_state, window)
+            return _last(base(**inputs).last_hidden_state, window)
         return _last(self._model(**inputs).logits, window)
 
     @torch.inference_mode()

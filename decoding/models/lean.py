@@ -119,7 +119,7 @@ class LeanNetwork:
             query, key, value = (_pad(t, real, rows, width) for t in (query, key, value))
             keys, values = held.update(key, value, window)
             if watch is not None and (heads := watch.at(number)):
-                watch.keep(looks(query, keys, heads, window))
+                watch.keep(looks(query, keys, heads, window, window.mask))
             seen = self._attend(query, keys, values, window.mask)  # [rows * width, heads * dim]
             seen = seen if real is None else seen[real]
             hidden = hidden + F.linear(seen, layer.out, layer.out_bias)
