@@ -134,6 +134,7 @@ class Session:
             terms=terms,
             prompts={variant: self.engine.encode(prompt) for variant, prompt in others.items()},
             sources=self.engine.sources(settings.ground, ids, main),
+            heal=settings.raw_prompt and settings.heal,
         )
 
     def _prompt(self, task: Task) -> Prompt:

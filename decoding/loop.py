@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tether.decoding import step, ties
 from tether.decoding.contrast import Said
+from tether.decoding.healing import healed
 from tether.decoding.lanes import Reading
 from tether.decoding.listen import listen, rests_on
 from tether.decoding.models.base import Model
@@ -70,11 +71,17 @@ class Loop:
         """
         with ThreadPoolExecutor(1, "masks") as threads:
             batch = _Batch(self._models, self.slots, self._refused, threads, on_delta)
-            source = iter(requests)
+            source = map(self._ready, requests)
             yield from batch.fill(source)
             while batch.rows:
                 batch.turn()
                 yield from batch.retire(source)
+
+    def _ready(self, request: Request) -> Request:
+        """The request, healed; what stands on the places or first choices of a row is left."""
+        if polls(request) or request.sources or request.extract:
+            return request
+        return healed(request, self.model.vocabulary)
 
 
 class _Batch:

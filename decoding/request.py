@@ -56,6 +56,9 @@ class Request:
         stop: Texts that end free text (constraint None) where they appear; not part of the output.
         terms: Methods of contrast that reshape the choice.
         prompts: Token ids of the prompts that the terms' views see in place of `prompt`.
+        heal: Whether the prompt may end inside a token; the loop then sets `again`.
+        again: Tokens taken off the prompts: what is said first begins with their bytes, which are
+            no part of the text and cost nothing of `max_tokens`.
         sources: Evidence that is looked up for every token.
         extract: Whether quotes of the evidence are the most probable ones, found by a search.
     """
@@ -69,6 +72,8 @@ class Request:
     stop: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     prompts: Mapping[Variant, tuple[int, ...]] = field(default_factory=dict)
+    heal: bool = False
+    again: tuple[int, ...] = ()
     sources: tuple[Source, ...] = ()
     extract: bool = False
 

@@ -11,6 +11,7 @@ from tether.decoding.noise import row_state
 from tether.decoding.request import Delta, Request, Result, RowStats
 from tether.errors import DeadEnd, LimitReached, TetherError, UsageError
 from tether.grammars.constraint import Mask, Matcher
+from tether.grammars.healing import HealingMatcher
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import FinishReason
 
@@ -42,6 +43,9 @@ class Row:
         self.finish: FinishReason | None = None
         self._vocabulary, self._end_ids = vocabulary, end_ids
         self._matcher: Matcher | None = None
+        self._healing: HealingMatcher | None = None
+        self._num_unsaid = len(vocabulary.decode_bytes(request.again))
+        self._most = request.max_tokens + len(request.again)
         self._thought = bytearray()
         self._text = bytearray()
         self._thinking = request.think is not None
@@ -55,6 +59,8 @@ class Row:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._sent = 0
         self._ready: list[Delta] = []
+        if request.again and (self._thinking or request.constraint is None):
+            self._healing = HealingMatcher(vocabulary, request.again, None)
         if not self._thinking:
             self._guard(self._begin_answer)
 
@@ -65,17 +71,19 @@ class Row:
 
     @property
     def constrained(self) -> bool:
-        """Whether the next token goes through the constraint."""
-        return self._matcher is not None
+        """Whether the next token goes through a mask of the row's own."""
+        return self._matcher is not None or self._healing is not None
 
     @property
     def free(self) -> bool:
         """Whether the next token is thought, or text of a row without thought and constraint."""
+        if self._healing is not None:
+            return False
         return self._thinking or (self.request.think is None and not self.constrained)
 
     def fill_mask(self, out: Mask) -> None:
         """Write the mask of the next token; a dead end ends the row and allows all."""
-        matcher = self._matcher
+        matcher = self._healing or self._matcher
         if matcher is not None:
             self._guard(lambda: matcher.fill_mask(out))
 
@@ -197,6 +205,9 @@ class Row:
             self._ready.append(Delta(self.request.key, kind, text))
 
     def _take(self, token: int) -> None:
+        if self._healing is not None:
+            self._healing.advance(token)
+            self._healing = None if self._healing.healed else self._healing
         if self._thinking:
             self._think(token)
         elif self._matcher is not None:
@@ -224,14 +235,14 @@ class Row:
         self._settle(matcher)
 
     def _check_limit(self) -> None:
-        if self.finish is None and self.num_output >= self.request.max_tokens:
+        if self.finish is None and self.num_output >= self._most:
             self._stop("limit", f"The limit of {self.request.max_tokens} tokens came first.")
 
     def _settle(self, matcher: Matcher) -> None:
         """Take back what is refused and append what is forced, until neither is left to do."""
         while True:
             self._take_back(matcher.retreat())
-            forced = matcher.forced()[: self.request.max_tokens - self.num_output]
+            forced = matcher.forced()[: self._most - self.num_output]
             if not forced:
                 break
             for token in forced:
@@ -248,7 +259,9 @@ class Row:
         self._num_taken_back += num_tokens
         gone = self.context[-num_tokens:]
         del self.context[-num_tokens:]
-        del self._text[len(self._text) - len(self._vocabulary.decode_bytes(gone)) :]
+        kept = len(self._text) - len(self._vocabulary.decode_bytes(gone))
+        del self._text[max(0, kept) :]
+        self._num_unsaid += max(0, -kept)
         for lane in self.lanes:
             lane.cut()
         for place in [place for place in self.entropies if place >= self.num_output]:
@@ -276,7 +289,7 @@ class Row:
             self._append(token)
             self._num_thought += 1
         at = self._thought.find(delimiter)
-        spent = self._num_thought * 2 >= self.request.max_tokens
+        spent = self._healing is None and self._num_thought * 2 >= self._most
         if at < 0 and token not in self._end_ids and not spent:
             return
         if at < 0:  # the model did not close its thought: close it, so that it sees the change
@@ -293,14 +306,19 @@ class Row:
     def _begin_answer(self) -> None:
         if self.request.constraint is not None:
             self._matcher = self.request.constraint.start()
-            self._matcher.limit(self.request.max_tokens - self.num_output)
+            if self.request.again and not self.num_output:
+                again = self.request.again
+                self._matcher = HealingMatcher(self._vocabulary, again, self._matcher)
+            self._matcher.limit(self._most - self.num_output)
             self._settle(self._matcher)
 
     def _append(self, token: int) -> None:
         self.context.append(token)
         target = self._thought if self._thinking else self._text
         if token not in self._vocabulary.special_ids:
-            target += self._vocabulary.tokens[token]
+            data = self._vocabulary.tokens[token]
+            target += data[self._num_unsaid :]
+            self._num_unsaid = max(0, self._num_unsaid - len(data))
 
     def _stop(self, reason: FinishReason, message: str = "") -> None:
         if self.finish is None:

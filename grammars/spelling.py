@@ -51,6 +51,10 @@ class Speller:
         """Ids, int64 [n], of the tokens that begin with `prefix`."""
         return self._between(prefix, successor(prefix))
 
+    def equal_to(self, data: bytes) -> npt.NDArray[np.int64]:
+        """Ids, int64 [n], of the tokens that are `data`."""
+        return self._between(data, data + b"\x00")
+
     def longer_than(self, prefix: bytes) -> npt.NDArray[np.int64]:
         """Ids, int64 [n], of the tokens that begin with `prefix` and go on after it."""
         return self._between(prefix + b"\x00", successor(prefix))
