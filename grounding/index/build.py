@@ -168,7 +168,7 @@ class _Incoming:
         self.change = Change()
         self.replaced: set[int] = set()
         self._old = old
-        self._numbers = {name: i for i, name in enumerate(old.names)} if old else {}
+        self._numbers = {name: i for i, name in enumerate(() if old is None else old.names)}
         self._cutter = cutter
         self._on_bad = on_bad
         self._seen: set[str] = set()
