@@ -25,7 +25,7 @@ class ModelName(Shape):
 class Stats(Shape):
     """Counts of one row; times in seconds since the row got its slot."""
 
-    prompt_tokens: int
+    prompt_tokens: int = Field(description="Without those that were said again (--heal).")
     output_tokens: int
     forced_tokens: int
     thought_tokens: int

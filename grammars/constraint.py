@@ -34,8 +34,13 @@ def clear_bit(mask: Mask, token: int) -> None:
 
 def among(mask: Mask, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Those of `tokens` that the mask holds, in their order."""
+    return tokens[holds(mask, tokens)]
+
+
+def holds(mask: Mask, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether the mask holds each of `tokens`, bool [n]."""
     is_held: npt.NDArray[np.bool_] = (mask[tokens >> 5] >> (tokens & 31)) & 1 == 1
-    return tokens[is_held]
+    return is_held
 
 
 def allowed_ids(mask: Mask) -> npt.NDArray[np.int64]:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from tether.errors import InternalError, UsageError
-from tether.grammars.constraint import Mask, Matcher, allowed_ids, set_bit
+from tether.grammars.constraint import Mask, Matcher, holds
 from tether.grammars.vocabulary import Vocabulary
 
 LOOK_BACK = 4
@@ -72,10 +73,12 @@ class HealingMatcher(Matcher):
         if self.healed:
             self._rest().fill_mask(out)
             return
-        out[:] = 0
         mark = self._marks[-1]
-        for token in (*self._inside(mark), *self._beyond(mark)):
-            set_bit(out, token)
+        bits = np.zeros(self.vocabulary.num_words * 32, dtype=np.uint8)
+        bits[self._beyond(mark)] = 1
+        for tokens in self._inside(mark):
+            bits[tokens] = 1
+        out[:] = np.packbits(bits, bitorder="little").view(np.int32)
 
     def advance(self, token: int) -> None:
         """Say bytes again; what goes past them is the inner matcher's."""
@@ -83,7 +86,7 @@ class HealingMatcher(Matcher):
         if step is None or (len(step[1]) > 1 and not self._takes(step[1])):
             raise InternalError(f"Token {token} was advanced, but the mask does not hold it.")
         mark, said = step
-        for each in said if self._inner else ():
+        for each in said:
             self._rest().advance(each)
         self._marks.append(mark)
 
@@ -106,7 +109,7 @@ class HealingMatcher(Matcher):
             mark, more = step
             said += more
             ends.append(len(said))
-        accepted = self._inner.prefix_length(said) if self._inner and said else len(said)
+        accepted = self._rest().prefix_length(said) if said else 0
         return sum(end <= accepted for end in ends)
 
     def forced(self) -> list[int]:
@@ -173,36 +176,35 @@ class HealingMatcher(Matcher):
             num_bytes = len(rest) - len(data)
             after = _Mark(num_bytes, mark.num_left - 1)
             return (after, []) if self._fewest(num_bytes) <= after.num_left else None
-        tail = data[len(rest) :]
-        said = self._spelled(tail) if data.startswith(rest) else []
+        if not data.startswith(rest):
+            return None
+        if self._inner is None:
+            return _Mark(0, 0), []
+        said = self._spelled(data[len(rest) :])
         return (_Mark(0, 0, len(said)), said) if said else None
 
-    def _inside(self, mark: _Mark) -> Iterator[int]:
+    def _inside(self, mark: _Mark) -> Iterator[npt.NDArray[np.int64]]:
         """Tokens that say a part, or all, of what is left and nothing else."""
         rest = self._data[-mark.num_bytes :]
         for end in range(1, len(rest) + 1):
             if self._fewest(len(rest) - end) < mark.num_left:
-                yield from self.vocabulary.speller.equal_to(rest[:end]).tolist()
+                yield self.vocabulary.speller.equal_to(rest[:end])
 
-    def _beyond(self, mark: _Mark) -> Iterator[int]:
+    def _beyond(self, mark: _Mark) -> npt.NDArray[np.int64]:
         """Tokens that say all of what is left and go on with what the inner matcher allows."""
         rest = self._data[-mark.num_bytes :]
-        longer: list[int] = self.vocabulary.speller.longer_than(rest).tolist()
         if self._inner is None:
-            yield from longer
-            return
+            return self.vocabulary.speller.longer_than(rest)
         mask = np.empty(self.vocabulary.num_words, dtype=np.int32)
         self._inner.fill_mask(mask)
-        allowed = set(allowed_ids(mask).tolist())
-        begins = {self.vocabulary.tokens[token][:1] for token in allowed}
-        for token in longer:
-            tail = self.vocabulary.tokens[token][len(rest) :]
-            said = self._spelled(tail) if tail[:1] in begins else []
-            if said and said[0] in allowed and (len(said) == 1 or self._takes(said)):
-                yield token
+        tails = self.vocabulary.speller.tails(rest)
+        ids = tails.ids[holds(mask, tails.firsts)]
+        longer = tails.longer
+        refused = [t for t in ids.tolist() if t in longer and not self._takes(longer[t])]
+        return np.setdiff1d(ids, refused)
 
     def _takes(self, said: Sequence[int]) -> bool:
-        return self._inner is None or self._inner.prefix_length(said) == len(said)
+        return self._rest().prefix_length(said) == len(said)
 
     def _fewest(self, num_bytes: int) -> int:
         """In how many tokens the last bytes can surely be said: as they were, or the longest."""

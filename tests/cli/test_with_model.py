@@ -73,3 +73,22 @@ def test_a_batch_row_alone_says_the_same(tether: Tether, model: str, home: Path)
         "json", "row 7", "-s", json.dumps(SCHEMA), "--seed", "3", "--key", "r7", *sampled
     )
     assert json.loads(alone.out) == by_id["r7"]
+
+
+def test_a_raw_prompt_may_end_inside_a_token(tether: Tether, model: str, home: Path) -> None:
+    flags = ("-m", model, "--regex", "[a-z]{3,5}", "--temperature", "1")
+    healed = tether("text", "in the an", "--raw-prompt", *flags, "--envelope")
+    plain = tether("text", "in the an", "--raw-prompt", "--no-heal", *flags, "--envelope")
+    begun, whole = (json.loads(ran.out)["stats"]["prompt_tokens"] for ran in (healed, plain))
+    assert begun < whole
+    templated = tether("text", "in the an", *flags, "--envelope", "--heal")
+    assert json.loads(templated.out)["stats"]["prompt_tokens"] > whole
+    row = {"prompt": "in the an", "raw_prompt": True}
+    rows = [{**row, "id": n, "heal": bool(n % 2)} for n in range(6)]
+    (home / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran = tether("batch", "in.jsonl", *flags, "--slots", "4")
+    assert ran.code == 0, ran.err
+    for said in ran.rows:
+        assert 3 <= len(said["output"]) <= 5
+    alone = ("--raw-prompt", "--key", "3", *flags)
+    assert tether("text", "in the an", *alone).out == ran.rows[3]["output"] + "\n"
