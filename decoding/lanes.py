@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tether.decoding.cache import SlotCache
+from tether.decoding.knob.steer import Steer, Steering
 from tether.decoding.models.base import Head, Network, Watch
 from tether.decoding.row import Row
 
@@ -30,12 +31,13 @@ class Lane:
         held: Tokens that the cache holds and that still are the row's.
         mixture: What is fed for the row's newest token; see `Network.forward`.
         mixed: Whether mixtures were fed: the row's tokens alone do not say what the cache holds.
+        steer: What is changed in the network where it chooses the row's tokens; None for nothing.
     """
 
-    __slots__ = ("held", "mixed", "mixture", "prompt", "row", "slot")
+    __slots__ = ("held", "mixed", "mixture", "prompt", "row", "slot", "steer")
 
-    def __init__(self, row: Row, prompt: Sequence[int]) -> None:
-        self.row, self.prompt = row, tuple(prompt)
+    def __init__(self, row: Row, prompt: Sequence[int], steer: Steer | None = None) -> None:
+        self.row, self.prompt, self.steer = row, tuple(prompt), steer
         self.slot, self.held = -1, 0
         self.mixture: Tensor | None = None
         self.mixed = False
@@ -167,7 +169,7 @@ class Lanes:
         window = cache.window(first, counts, device=network.device, dtype=network.dtype)
         padded = [tokens + [0] * (max(counts) - len(tokens)) for tokens in pending]
         tokens = torch.tensor(padded).to(network.device)
-        hidden = network.forward(tokens, cache, window, taps, mixtures, watch)
+        hidden = network.forward(tokens, cache, window, taps, mixtures, watch, _steering(lanes))
         cache.commit(window)
         for lane, count in zip(lanes, counts, strict=True):
             lane.held += count
@@ -181,6 +183,14 @@ class Lanes:
                 free = self._lanes.index(None)
                 self._cache.move(last.slot, free)
                 self._lanes[free], last.slot = last, free
+
+
+def _steering(lanes: Sequence[Lane]) -> Steering | None:
+    """From the last token of its prompt on, each lane that asks for it is turned."""
+    steers = [lane.steer for lane in lanes]
+    if not any(steers):
+        return None
+    return Steering(steers, [len(lane.prompt) - 1 for lane in lanes])
 
 
 def _stacked(mixtures: Sequence[Tensor | None]) -> Tensor | None:

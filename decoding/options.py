@@ -20,9 +20,19 @@ def option(
     *,
     low: float | None = None,
     high: float | None = None,
+    form: tuple[str, str] = ("", ""),
 ) -> Any:  # noqa: ANN401
-    """A field that users set; `low` is excluded where it is no whole number's least value."""
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+    """A field that users set.
+
+    Args:
+        default: Its value where nobody does.
+        meaning: For people.
+        low: The least number.
+        high: The largest number.
+        form: For texts: the regex that they match, and its words for people.
+    """
+    metadata = {"meaning": meaning, "low": low, "high": high, "form": form}
+    return field(default=default, metadata=metadata)
 
 
 def parse(text: str, kinds: Mapping[str, type[Kind]], word: str) -> Kind:
@@ -78,7 +88,7 @@ def _value(kind: type[Any], name: str, key: str, text: str) -> object:
             raise UsageError(f"{place} is wrong.", hint=f"Use {' or '.join(choices)}.")
         return text
     if wanted is str:
-        return _layers(text, place)
+        return _formed(text, known[key], place)
     return _number(wanted, text, known[key], place)
 
 
@@ -88,9 +98,10 @@ def _flag(text: str, place: str) -> bool:
     return text in ("yes", "true")
 
 
-def _layers(text: str, place: str) -> str:
-    if text not in ("auto", "low", "high") and not re.fullmatch(r"[0-9]+(/[0-9]+)*", text):
-        raise UsageError(f"{place} is wrong.", hint="Use auto, low, high or numbers: 2/4.")
+def _formed(text: str, field: Field[Any], place: str) -> str:
+    pattern, words = field.metadata["form"]
+    if not re.fullmatch(pattern, text):
+        raise UsageError(f"{place} is wrong.", hint=f"Use {words}.")
     return text
 
 

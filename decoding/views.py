@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
+from tether.decoding.knob.steer import Steer, Turning
 from tether.decoding.lanes import Lane, Lanes, Reading
 from tether.decoding.models.base import Head, Network
 from tether.decoding.request import Request
@@ -60,7 +61,8 @@ class Views:
         for view in (OWN, *self.wanted(row.request)):
             key = _key(view, row.request)
             if key not in lanes:
-                lanes[key] = Lane(row, _prompt(key[1], row.request))
+                steer = _steer(row.request) if key == ("model", "main") else None
+                lanes[key] = Lane(row, _prompt(key[1], row.request), steer)
                 self._tracks[view.role].add(lanes[key])
         self._lanes[row] = lanes
         row.lanes += lanes.values()
@@ -132,6 +134,11 @@ class Views:
 def same(variant: Variant, request: Request) -> bool:
     """Whether a prompt is the row's own, word for word."""
     return _prompt(variant, request) == request.prompt
+
+
+def _steer(request: Request) -> Steer | None:
+    """What a source changes inside the model; it does so for the row itself, not for its views."""
+    return next((source.steer for source in request.sources if isinstance(source, Turning)), None)
 
 
 def _key(view: View, request: Request) -> _Key:

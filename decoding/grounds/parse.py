@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from tether.decoding import options
 from tether.decoding.grounds.copying import Copy
 from tether.decoding.grounds.ground import Given, Ground
+from tether.decoding.grounds.knob import Turn
 from tether.grounding.evidence import Source
 
-METHODS: dict[str, type[Ground]] = {kind.name: kind for kind in (Copy,)}
+METHODS: dict[str, type[Ground]] = {kind.name: kind for kind in (Copy, Turn)}
 """Every method by the name that users write."""
 
 

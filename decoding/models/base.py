@@ -76,6 +76,20 @@ def looks(
     return torch.softmax(scores, -1).transpose(0, 1)
 
 
+class Edit(Protocol):
+    """Changes what the layers of one forward hand on."""
+
+    def __call__(self, layer: int, hidden: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """What goes on in place of `hidden`, which stays as it is.
+
+        Args:
+            layer: How many layers were read, from 1.
+            hidden: [tokens, width]; padding may be among them.
+            rows: int64 [tokens], the row of each token in the forward.
+            columns: int64 [tokens], its position.
+        """
+
+
 class Network(Protocol):
     """The numbers of a model: what `lean.py` and `huggingface.py` implement.
 
@@ -105,6 +119,7 @@ class Network(Protocol):
         taps: Sequence[int] = (),
         mixtures: Tensor | None = None,
         watch: Watch | None = None,
+        edit: Edit | None = None,
     ) -> Tensor:
         """Run int64 [rows, q] through the layers, writing keys and values into the cache.
 
@@ -116,14 +131,20 @@ class Network(Protocol):
             mixtures: float [rows, vocab], what is fed for each row's last real token: the share
                 of every token's embedding; the rest to 1 is its own. None is all its own.
             watch: Takes what some heads look at; None where nobody asks.
+            edit: Changes what layers hand on; None leaves it.
 
         Returns:
             What `head` reads of each row's last real token: [rows, width] of the last layer, then
             as much of each tap in turn, under the last norm; [(1 + taps) * rows, width].
 
         Raises:
-            ModelError: There are taps, and this network cannot be read out early.
+            ModelError: There are taps, a watch or an edit, and this network has no place for them.
         """
+
+    def traced(
+        self, tokens: Tensor, cache: SlotCache, window: Window, edit: Edit | None = None
+    ) -> Tensor:
+        """As `forward`, without taps; gradients go back to keys, values and edits."""
 
     def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
         """Logits of hidden states [rows, width]: [rows, head_size], or of int64 [n] alone."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from transformers.cache_utils import Cache
 from transformers.utils import logging
 
 from tether.decoding.cache import SlotCache, SlotLayer, Window
-from tether.decoding.models.base import Watch, mix
+from tether.decoding.models.base import Edit, Watch, mix
 from tether.decoding.models.library_attention import check, watching
+from tether.decoding.models.library_edit import editing
 from tether.decoding.models.library_head import LibraryHead
 from tether.errors import ModelError
 
@@ -48,7 +50,7 @@ class HuggingFaceNetwork:
     """See `tether.decoding.models.base.Network`."""
 
     def __init__(self, model: Any, *, compile: bool = False) -> None:
-        self._model = model.eval()
+        self._model = model.eval().requires_grad_(False)
         self._base = torch.compile(model.base_model, dynamic=True) if compile else model.base_model
         config = model.config.get_text_config()
         self._sliding, self._mixed = _sliding_window(config)
@@ -93,23 +95,39 @@ class HuggingFaceNetwork:
         taps: Sequence[int] = (),
         mixtures: Tensor | None = None,
         watch: Watch | None = None,
+        edit: Edit | None = None,
     ) -> Tensor:
         """See Network.forward. Where the head is not plain, the states are already logits."""
+        with ExitStack() as around:
+            base = self._base if watch is None and edit is None else self._model.base_model
+            if watch is not None:
+                config = self._model.config.get_text_config()
+                around.enter_context(watching(config, watch, window))
+            if edit is not None:
+                around.enter_context(editing(base, self.num_layers, edit, window))
+            states = self._states(base, tokens, cache, window, taps, mixtures)
         if watch is not None:
-            with watching(self._model.config.get_text_config(), watch, window):
-                states = self._states(tokens, cache, window, taps, mixtures, self._model.base_model)
             check(watch, type(self._model).__name__)
-            return states
-        return self._states(tokens, cache, window, taps, mixtures, self._base)
+        return states
+
+    def traced(
+        self, tokens: Tensor, cache: SlotCache, window: Window, edit: Edit | None = None
+    ) -> Tensor:
+        """See Network.traced."""
+        base = self._model.base_model
+        if edit is None:
+            return self._states(base, tokens, cache, window, (), None)
+        with editing(base, self.num_layers, edit, window):
+            return self._states(base, tokens, cache, window, (), None)
 
     def _states(
         self,
+        base: Any,
         tokens: Tensor,
         cache: SlotCache,
         window: Window,
         taps: Sequence[int],
         mixtures: Tensor | None,
-        base: Any,
     ) -> Tensor:
         inputs: dict[str, Any] = {
             "attention_mask": self._masks(window),
@@ -131,7 +149,6 @@ class HuggingFaceNetwork:
             return _last(base(**inputs).last_hidden_state, window)
         return _last(self._model(**inputs).logits, window)
 
-    @torch.inference_mode()
     def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
         """See Network.head."""
         return self._head.logits(hidden, ids)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tether.decoding.cache import SlotCache, Window
 from tether.decoding.head import linear_at
-from tether.decoding.models.base import Watch, looks, mix
+from tether.decoding.models.base import Edit, Watch, looks, mix
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 
@@ -100,8 +100,27 @@ class LeanNetwork:
         taps: Sequence[int] = (),
         mixtures: Tensor | None = None,
         watch: Watch | None = None,
+        edit: Edit | None = None,
     ) -> Tensor:
         """See Network.forward."""
+        return self._run(tokens, cache, window, taps, mixtures, watch, edit)
+
+    def traced(
+        self, tokens: Tensor, cache: SlotCache, window: Window, edit: Edit | None = None
+    ) -> Tensor:
+        """See Network.traced."""
+        return self._run(tokens, cache, window, (), None, None, edit)
+
+    def _run(
+        self,
+        tokens: Tensor,
+        cache: SlotCache,
+        window: Window,
+        taps: Sequence[int],
+        mixtures: Tensor | None,
+        watch: Watch | None,
+        edit: Edit | None,
+    ) -> Tensor:
         rows, width = tokens.shape
         real = _real_tokens(window, width)  # None where nothing is padding
         flat = tokens.reshape(-1) if real is None else tokens.reshape(-1)[real]
@@ -126,12 +145,13 @@ class LeanNetwork:
             normed = self._normalise(hidden, layer.mlp_norm)
             gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
             hidden = hidden + F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
+            if edit is not None:
+                hidden = edit(number + 1, hidden, _rows(real, rows, width, columns), columns)
             if taps:
                 states.append(hidden[last])
         read = torch.cat([hidden[last], *(states[tap] for tap in taps)])
         return self._normalise(read, self._norm)
 
-    @torch.inference_mode()
     def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
         """See Network.head."""
         if ids is not None:
@@ -231,6 +251,13 @@ def _real_tokens(window: Window, width: int) -> Tensor | None:
         return None
     indices = [r * width + i for r, count in enumerate(window.counts) for i in range(count)]
     return torch.tensor(indices, device=window.columns.device)
+
+
+def _rows(real: Tensor | None, rows: int, width: int, like: Tensor) -> Tensor:
+    """int64 [tokens]: the row of each real token."""
+    if real is not None:
+        return real // width
+    return torch.arange(rows, device=like.device).repeat_interleave(width)
 
 
 def _pad(tensor: Tensor, real: Tensor | None, rows: int, width: int) -> Tensor:

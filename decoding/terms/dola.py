@@ -27,7 +27,11 @@ class Dola(Term):
     name: ClassVar[str] = "dola"
 
     weight: float = option(1.0, "strength; 0 changes nothing", low=0)
-    layers: str = option("auto", "`low` or `high` half, or numbers: `2/4`")
+    layers: str = option(
+        "auto",
+        "`low` or `high` half, or numbers: `2/4`",
+        form=(r"auto|low|high|[0-9]+(/[0-9]+)*", "auto, low, high or numbers: 2/4"),
+    )
     divergence: Literal["true", "reverse"] = option("true", "how layers are compared")
     head: float = option(0.1, "keep tokens of this share of the best probability", low=0, high=1)
     pure: bool = option(False, "the difference alone decides")
