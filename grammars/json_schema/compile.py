@@ -47,6 +47,7 @@ class JsonConstraint(Constraint):
         extras: Whether objects may hold keys that the schema does not name.
         style: Options of `front`: order, whitespace and bounds.
         slots: The strings that are quotes; None where there are none.
+        written: The schema that quotes are written by.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class JsonConstraint(Constraint):
         extras: bool,
         style: dict[str, Any],
         slots: JsonSlots | None = None,
+        written: Json = None,
     ) -> None:
         self.vocabulary = engine.vocabulary
         self.schema = schema
         self.exact, self.extras = exact, extras
         self._style, self._slots = style, slots
+        self._written = written if slots else schema
         self._engine = engine
         self._oracle = oracle
 
@@ -104,6 +107,7 @@ class JsonConstraint(Constraint):
             extras=self.extras,
             style=self._style,
             slots=slots,
+            written=self.schema,
         )
 
     def validate(self, text: str) -> str | None:
@@ -121,7 +125,7 @@ class JsonConstraint(Constraint):
 
     @cached_property
     def _shortest(self) -> Shortest:
-        return Shortest(self.schema, self.vocabulary)
+        return Shortest(self._written, self.vocabulary)
 
 
 def json_schema(

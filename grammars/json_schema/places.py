@@ -17,24 +17,35 @@ _MOST_PARTS = 10_000
 
 Place = tuple[str | None, ...]
 """Keys on the way to a value; None stands for any key or index."""
+Others = frozenset[str] | None
+"""Strings, or None for those that cannot be listed."""
+_NONE: Others = frozenset()
 
 
-def places(schema: Json) -> Iterator[tuple[Place, dict[str, Any], bool]]:
-    """(place, sub-schema, sure), outer ones first.
+def places(schema: Json) -> Iterator[tuple[Place, dict[str, Any], Others]]:
+    """(place, sub-schema, others), outer ones first.
 
-    A part is sure where every string at its place has to satisfy it, whatever branch is taken.
+    `others` are the strings that may stand at the place though the part refuses them, as another
+    branch lists them; None where these cannot be listed.
     """
-    waiting: deque[tuple[Place, Any, bool]] = deque([((), schema, True)])
+    waiting: deque[tuple[Place, Any, Others]] = deque([((), schema, frozenset())])
     for _ in range(_MOST_PARTS):
         if not waiting:
             return
-        place, part, sure = waiting.popleft()
+        place, part, others = waiting.popleft()
         if not isinstance(part, dict):
             continue
-        yield place, part, sure
-        waiting.extend(((*place, *step), inner, sure and s) for step, inner, s in _parts(part))
+        yield place, part, others
+        waiting.extend((place + step, p, _joined(step, others, o)) for step, p, o in _parts(part))
         if "$ref" in part:
-            waiting.append((place, referred(schema, part), sure))
+            waiting.append((place, referred(schema, part), others))
+
+
+def _joined(step: Place, outer: Others, inner: Others) -> Others:
+    """Strings beside a part of a part; those of an outer value are none of an inner one."""
+    if outer is None or inner is None or (step and outer):
+        return None
+    return outer | inner
 
 
 def at_place(place: Place, where: tuple[str | int, ...]) -> bool:
@@ -43,39 +54,42 @@ def at_place(place: Place, where: tuple[str | int, ...]) -> bool:
     return len(place) == len(where) and all(same)
 
 
-def _parts(schema: dict[str, Any]) -> Iterator[tuple[Place, Any, bool]]:
+def _parts(schema: dict[str, Any]) -> Iterator[tuple[Place, Any, Others]]:
     """The parts of a schema with the step that leads to the values they are about."""
     for key, part in _items(schema.get("properties")):
-        yield (key,), part, True
+        yield (key,), part, _NONE
     for _, part in _items(schema.get("patternProperties")):
-        yield (None,), part, False
+        yield (None,), part, None
     named = schema.get("properties") or schema.get("patternProperties")
     for keyword in ("items", "prefixItems", "additionalProperties", "additionalItems"):
         value = schema.get(keyword)
         tuples = isinstance(value, list) or "prefixItems" in schema or "additionalItems" in schema
         alone = not tuples and not (keyword == "additionalProperties" and named)
         for part in value if isinstance(value, list) else [value]:
-            yield (None,), part, alone
+            yield (None,), part, _NONE if alone else None
     for part in _listed(schema.get("allOf")):
-        yield (), part, True
+        yield (), part, _NONE
     for keyword in ("anyOf", "oneOf"):
         branches = _listed(schema.get(keyword))
         for at, part in enumerate(branches):
-            yield (), part, not any(map(_takes_strings, branches[:at] + branches[at + 1 :]))
+            beside = [_strings(other) for other in branches[:at] + branches[at + 1 :]]
+            known = [strings for strings in beside if strings is not None]
+            yield (), part, frozenset().union(*known) if len(known) == len(beside) else None
     for keyword in ("then", "else"):
-        yield (), schema.get(keyword), False
+        yield (), schema.get(keyword), None
 
 
-def _takes_strings(schema: object) -> bool:
-    """Whether a branch may be a string, or hold some; a look at its type alone."""
+def _strings(schema: object) -> Others:
+    """The strings that a branch may be; None where these, or some inside it, cannot be listed."""
     if not isinstance(schema, dict):
-        return schema is not False
+        return _NONE if schema is False else None
+    values = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if isinstance(values, list):
+        has_inner = any(isinstance(value, list | dict) for value in values)
+        return None if has_inner else frozenset(v for v in values if isinstance(v, str))
     types = schema.get("type")
-    named = types if isinstance(types, list) else [types]
-    if types is None and ("const" in schema or "enum" in schema):
-        values = schema.get("enum", [schema.get("const")])
-        return any(isinstance(value, str | list | dict) for value in values)
-    return types is None or any(name in ("string", "object", "array") for name in named)
+    names = types if isinstance(types, list) else [types]
+    return _NONE if {"null", "boolean", "number", "integer"}.issuperset(names) else None
 
 
 def _items(value: object) -> Iterator[tuple[str, Any]]:

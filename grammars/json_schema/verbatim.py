@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from tether.errors import EvidenceError
 from tether.grammars.json_schema.bounds import Bounds
+from tether.grammars.json_schema.front.automaton import Automaton, automaton
 from tether.grammars.json_schema.front.formats import FORMATS
+from tether.grammars.json_schema.front.pattern_reader import Chars
 from tether.grammars.json_schema.front.patterns import pattern_language
 from tether.grammars.json_schema.lint.own import MAX_TOKENS, VERBATIM
-from tether.grammars.json_schema.places import Place, at_place, places
+from tether.grammars.json_schema.places import Others, Place, at_place, places
 from tether.grammars.json_schema.walk import subschemas
 from tether.grammars.verbatim import Evidence
 from tether.grammars.verbatim.fits import longest_fits
@@ -30,8 +33,11 @@ from tether.grammars.verbatim.suffixes import Suffixes
 from tether.types import Json
 
 QUOTE, FILLED = "quote", ("doc", "start", "end")
+_NEUTRAL = frozenset(("title", "description", "examples", "default", "$comment", "$schema")) | {
+    *("$id", "$defs", "definitions", "allOf", "$ref"),
+}
 _KNOWN = frozenset(("type", "pattern", "minLength", "maxLength", "format", "enum", "const")) | {
-    *("title", "description", "examples", "default", "$comment"),
+    *(_NEUTRAL - {"allOf", "$ref"}),
     *(VERBATIM, MAX_TOKENS),
 }
 """Keywords beside the mark that a quote's shape is known by; others are left to the judge."""
@@ -74,26 +80,36 @@ class JsonSlots:
 
     @cached_property
     def fills(self) -> bool:
-        """Whether any value is filled in."""
-        return bool(self._objects)
+        """Whether any value is filled in; where texts are judged, the judge looks at them."""
+        return self.bounds is not None and bool(self._objects)
 
     @cached_property
     def exact(self) -> bool:
         """Whether a quote that may go on can always be ended, and each one is known as one."""
-        places = {mark.place for mark in self._marks}
-        is_filled_first = self.bounds is not None or not self.fills
-        known = all(map(self._is_known, self._marks))
-        return known and is_filled_first and len(places) == len(self._marks)
+        is_judged = self.bounds is None and bool(self._objects)
+        return not is_judged and all(map(self._is_known, self._marks))
 
     def quotes(self, where: Path) -> Spans | None:
         """What the string at a path may quote; None where it may be any text."""
         if where not in self._known:
-            marks = [m for m in self._marks if m.is_sure and at_place(m.place, where)]
-            found = [self.spans(mark.part, mark.least) for mark in marks]
-            if len(found) > 1:  # only the judge knows which of them is meant
-                found = [Spans(self._suffixes, min(spans.least for spans in found))]
-            self._known[where] = next(iter(found), None)
+            marks = [mark for mark in self._marks if at_place(mark.place, where)]
+            self._known[where] = self._quotes(marks)
         return self._known[where]
+
+    def _quotes(self, marks: list[_Mark]) -> Spans | None:
+        if not marks or any(mark.others is None for mark in marks):
+            return None
+        least = min(mark.least for mark in marks)
+        if len(marks) > 1:  # only the judge knows which of them is meant
+            return self.spans([], least)
+        others = marks[0].others or frozenset()
+        return self.spans(self._beside(marks[0]), least, tuple(sorted(others)))
+
+    def _beside(self, mark: _Mark) -> list[dict[str, Any]]:
+        """The parts of the schema that a quote has to satisfy whatever branch is taken."""
+        here = ((part, o) for place, part, o in places(self.schema) if place == mark.place)
+        sure = [part for part, others in here if others is not None and not others]
+        return [mark.part, *(part for part in sure if part is not mark.part)]
 
     def filled(self, where: Path, quotes: Sequence[tuple[Path, str]]) -> bytes | None:
         """The JSON text of a value that is filled in."""
@@ -105,19 +121,32 @@ class JsonSlots:
                 return _value(self.evidence, str(where[-1]), members, said[-1]) if said else None
         return None
 
-    def spans(self, part: dict[str, Any], least: int) -> Spans:
-        """What a string of this sub-schema may quote."""
-        low = max(self.least(least), _count(part.get("minLength")) or 0)
-        high = _count(part.get("maxLength"))
-        if self.bounds and high is None and low <= self.bounds.max_string:
-            high = self.bounds.max_string or None
-        bodies = [body for body in self._shapes(part) if body]
-        if not bodies:
-            return Spans(self._suffixes, low)
-        key = "\0".join([str(low), str(high), *bodies])
+    def spans(self, parts: list[dict[str, Any]], least: int, others: tuple[str, ...] = ()) -> Spans:
+        """What a string may quote that all these sub-schemas are about, or else be."""
+        low = max(self.least(least), *(_count(part.get("minLength")) or 0 for part in parts), 0)
+        highs = [high for part in parts if (high := _count(part.get("maxLength"))) is not None]
+        if self.bounds and not highs and self.bounds.max_string >= low:
+            highs = [self.bounds.max_string]
+        high = min(highs, default=None)
+        shapes = [shape for part in parts for shape in self._shapes(part) if shape]
+        key = (low, high, others, *map(id, shapes))  # the automata are kept, and so are their ids
         if key not in self._fits:
-            self._fits[key] = Spans(self._suffixes, low, longest_fits(self._suffixes, bodies, high))
+            self._fits[key] = self._made(low, high, shapes, others)
         return self._fits[key]
+
+    def _made(
+        self, low: int, high: int | None, shapes: list[Automaton], others: tuple[str, ...]
+    ) -> Spans:
+        if not others:
+            suffixes = self.evidence.suffixes(escaped=True)
+            return Spans(suffixes, low, longest_fits(suffixes, shapes, high) if shapes else None)
+        suffixes = Suffixes((*self.evidence.texts, *others), escaped=True)
+        longest = longest_fits(suffixes, shapes, high) if shapes else suffixes.room
+        first = suffixes.count[len(self.evidence.suffixes(escaped=True).data)]
+        is_other = suffixes.count[suffixes.order] >= first
+        begins = np.isin(suffixes.order, suffixes.begins)
+        longest = np.where(is_other, np.where(begins, suffixes.room, 0), longest)
+        return Spans(suffixes, min(low, *map(len, others)), longest)
 
     def least(self, wanted: int) -> int:
         """The fewest characters of a quote: all of the longest passage where that is shorter."""
@@ -125,22 +154,27 @@ class JsonSlots:
 
     def _is_known(self, mark: _Mark) -> bool:
         """Whether all that is asked of a quote is known."""
-        named = mark.part.keys() <= _KNOWN
-        return mark.is_sure and named and None not in self._shapes(mark.part)
+        beside = [part for place, part, _ in places(self.schema) if place == mark.place]
+        alone = all(part is mark.part or part.keys() <= _NEUTRAL for part in beside)
+        named = mark.part.keys() <= _KNOWN and None not in self._shapes(mark.part)
+        return alone and named and mark.others == frozenset()
 
-    def _shapes(self, part: dict[str, Any]) -> list[str | None]:
-        return list(_shapes(part, self.formats, self.bounds is not None))
-
-    @cached_property
-    def _suffixes(self) -> Suffixes:
-        return self.evidence.suffixes(escaped=True)
+    def _shapes(self, part: dict[str, Any]) -> list[Automaton | None]:
+        text = json.dumps(part)
+        if text not in self._shaped:
+            self._shaped[text] = list(_shapes(part, self.formats, self.bounds is not None))
+        return self._shaped[text]
 
     @cached_property
     def _known(self) -> dict[Path, Spans | None]:
         return {}
 
     @cached_property
-    def _fits(self) -> dict[str, Spans]:
+    def _fits(self) -> dict[tuple[object, ...], Spans]:
+        return {}
+
+    @cached_property
+    def _shaped(self) -> dict[str, list[Automaton | None]]:
         return {}
 
     @cached_property
@@ -160,20 +194,20 @@ class JsonSlots:
 
 @dataclass(frozen=True)
 class _Mark:
-    """A string that is a quote; `is_sure` where no branch of the schema says otherwise."""
+    """A string that is a quote, or one of `others`."""
 
     place: Place
     part: dict[str, Any]
     least: int
-    is_sure: bool
+    others: Others
 
 
-def _marks(place: Place, part: dict[str, Any], is_sure: bool) -> Iterator[_Mark]:
+def _marks(place: Place, part: dict[str, Any], others: Others) -> Iterator[_Mark]:
     mark = part.get(VERBATIM)
     if mark:
         inner = quoted_part(part)
         where = place if inner is part else (*place, QUOTE)
-        yield _Mark(where, inner, least_of(mark), is_sure)
+        yield _Mark(where, inner, least_of(mark), others)
 
 
 def needed(evidence: Evidence | None) -> Evidence:
@@ -199,7 +233,7 @@ def writable(slots: JsonSlots) -> tuple[Json, bool]:
             inner = quoted_part(part)
             if inner is not part:
                 _led_by_quote(part)
-            has_empty |= _narrow(inner, slots.spans(inner, least_of(mark)))
+            has_empty |= _narrow(inner, slots.spans([inner], least_of(mark)))
     return result, has_empty
 
 
@@ -274,8 +308,8 @@ def _value(evidence: Evidence, name: str, members: dict[str, Any], quote: str) -
     return json.dumps(place.doc, ensure_ascii=False).encode()
 
 
-def _shapes(part: dict[str, Any], formats: bool, generating: bool) -> Iterator[str | None]:
-    """Regexes of the spelled string; None for one that cannot be said by a regular expression."""
+def _shapes(part: dict[str, Any], formats: bool, generating: bool) -> Iterator[Automaton | None]:
+    """Automata of the string; None for a rule that none is known for."""
     patterns = [part.get("pattern")]
     if formats and "format" in part:
         known = FORMATS.get(str(part["format"]))
@@ -285,15 +319,11 @@ def _shapes(part: dict[str, Any], formats: bool, generating: bool) -> Iterator[s
     for pattern in patterns:
         language = pattern_language(pattern) if isinstance(pattern, str) and pattern else None
         if pattern is not None:
-            yield language.body if language else None
+            yield automaton(language.branches) if language else None
     listed = part.get("enum", [part["const"]] if "const" in part else None)
     texts = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
     if texts:
-        yield "|".join(map(_literal, texts))
-
-
-def _literal(text: str) -> str:
-    return re.escape(json.dumps(text, ensure_ascii=False)[1:-1])
+        yield automaton(tuple(tuple(Chars(((ord(c), ord(c)),)) for c in text) for text in texts))
 
 
 def _count(value: object) -> int | None:

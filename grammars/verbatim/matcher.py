@@ -95,7 +95,9 @@ class QuotingMatcher(Matcher):
     def advance(self, token: int) -> None:
         """Advance, and follow the quote."""
         track: Track | None = self._tracks[-1][1]
-        if token != self.vocabulary.eos_id:
+        if not 0 <= token < self.vocabulary.size:
+            track = None
+        elif token != self.vocabulary.eos_id:
             track = self._after(self._tracks[-1][1], self._text, self.vocabulary.tokens[token])
         if track is None:
             raise InternalError(f"Token {token} was advanced, but the mask does not hold it.")
@@ -176,7 +178,7 @@ class QuotingMatcher(Matcher):
         """The tokens that have to be walked through one by one."""
         if track.spans is not None:
             return _risky(self.vocabulary, track.spans.is_escaping(track.span))
-        if track.state.place == "string":
+        if track.rest is None and track.state.place == "string":
             return _risky(self.vocabulary, track.state.is_escaped)
         if self._slots.fills:
             return _spoken(self.vocabulary)
@@ -196,7 +198,7 @@ class QuotingMatcher(Matcher):
             return self._quoted(track, track.spans, text, at)
         if track.bare and text[at] not in _AFTER_BARE:
             return None, at
-        if track.rest is not None and not text[at : at + 1].isspace():
+        if track.rest is not None:
             return _filled(track, track.rest, text, at)
         end = at + 1
         if track.state.place == "string":

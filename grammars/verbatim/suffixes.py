@@ -20,8 +20,9 @@ _SHORT = {b'"': b'\\"', b"\\": b"\\\\", b"\b": b"\\b", b"\f": b"\\f", b"\n": b"\
     b"\r": b"\\r",
     b"\t": b"\\t",
 }
-_SPECIAL = re.compile(rb'[\x00-\x1f\x7f"\\]')
+_SPECIAL = re.compile(rb'["\\\b\f\n\r\t]')
 _HALVES = re.compile("[\ud800-\udfff]")
+_UNSAID = re.compile("[\ud800-\udfff\x00-\x07\x0b\x0e-\x1f\x7f]")
 _ESCAPE = re.compile(rb"\\.")
 
 
@@ -37,6 +38,8 @@ class Suffixes:
         data: The passages' bytes, `BREAK` after each.
         order: int32 [n]; offsets of the suffixes that begin with a whole character, sorted.
         count: int32 [bytes + 1]; characters that begin before an offset.
+        begins: int64 [pieces]; offsets of what stands between breaks.
+        codes: uint32 [characters]; all of them without the breaks.
         widest: bytes of the longest character in plain UTF-8.
         room: int32 [n]; characters up to the next break, beside `order`.
     """
@@ -44,15 +47,20 @@ class Suffixes:
     def __init__(self, texts: Sequence[str], *, escaped: bool) -> None:
         from pydivsufsort import divsufsort
 
-        spell = _spelled if escaped else _plain
         self.escaped = escaped
-        self.data = b"".join(spell(text) + bytes([BREAK]) for text in texts)
+        pieces = [
+            piece for text in texts for piece in (_UNSAID if escaped else _HALVES).split(text)
+        ]
+        spell = _spelled if escaped else str.encode
+        self.data = b"".join(spell(piece) + bytes([BREAK]) for piece in pieces)
+        self.codes = np.frombuffer("".join(pieces).encode("utf-32-le"), dtype=np.uint32)
         self.bytes = np.frombuffer(bytearray(self.data), dtype=np.uint8)  # the library writes
         begins = _begins(self.bytes, self.data if escaped else b"")
         self.count = np.concatenate([[0], np.cumsum(begins)]).astype(np.int32)
         order: Ints = divsufsort(self.bytes).astype(np.int32, copy=False)
         self.order = order[begins[order]]
         breaks = np.flatnonzero(self.bytes == BREAK)
+        self.begins = np.concatenate([[0], breaks[:-1] + 1])
         ends = breaks[np.searchsorted(breaks, self.order)]
         self.widest = _width(int(self.bytes[self.bytes < BREAK].max(initial=0)))
         self.room: Ints = self.count[ends] - self.count[self.order]
@@ -71,12 +79,6 @@ def _width(lead: int) -> int:
     return 1 + (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0)
 
 
-def _plain(text: str) -> bytes:
-    """UTF-8, with a break for half of a surrogate pair."""
-    return bytes([BREAK]).join(part.encode() for part in _HALVES.split(text))
-
-
 def _spelled(text: str) -> bytes:
-    """As between the quotes of a JSON string; a break for what has no short escape."""
-    breaks = bytes([BREAK])
-    return _SPECIAL.sub(lambda match: _SHORT.get(match[0], breaks), _plain(text))
+    """As between the quotes of a JSON string."""
+    return _SPECIAL.sub(lambda match: _SHORT[match[0]], text.encode())

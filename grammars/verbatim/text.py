@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Self
 
+import numpy as np
+
 from tether.errors import DeadEnd, InternalError, LimitReached
 from tether.grammars.constraint import Constraint, Mask, Matcher, set_bit
 from tether.grammars.verbatim.evidence import Evidence
@@ -63,6 +65,9 @@ class TextQuoteMatcher(Matcher):
 
     def fill_mask(self, out: Mask) -> None:
         """The tokens that the evidence goes on with; the end where the quote is long enough."""
+        words = self.vocabulary.num_words
+        if out.dtype != np.int32 or out.shape != (words,) or not out.flags.c_contiguous:
+            raise InternalError(f"A mask must be contiguous int32 [{words}].")
         out[:] = 0
         if self._closing and not self.can_end:
             set_bit(out, self._shortest()[0])

@@ -21,6 +21,7 @@ from tether.grammars.dead import DeadConstraint
 from tether.grammars.json_schema import Bounds, json_schema
 from tether.grammars.languages import choices, gbnf, lark, regex
 from tether.grammars.product import All
+from tether.grammars.verbatim import Evidence, verbatim_text
 from tether.grammars.vocabulary import Vocabulary
 
 ORDER = {
@@ -32,6 +33,17 @@ ORDER = {
     },
     "required": ["orderId"],
 }
+EVIDENCE = Evidence(['the "ab\\c" name é,\n12', "abc the 👋 order"])
+FILLED = {
+    "type": "object",
+    "x-tether-verbatim": {"min_length": 3},
+    "properties": {
+        "quote": {"type": "string", "maxLength": 6},
+        "doc": {"type": "string"},
+        "start": {"type": "integer"},
+    },
+}
+QUOTES = {"type": "array", "items": {"x-tether-verbatim": True, "pattern": "^[ab1]|e$"}}
 CONSTRAINTS: dict[str, Callable[[Vocabulary], Constraint]] = {
     "schema, exact": lambda v: json_schema(ORDER, v),
     "schema, bounded": lambda v: json_schema(ORDER, v, bounds=Bounds(max_string=5, max_items=2)),
@@ -42,6 +54,14 @@ CONSTRAINTS: dict[str, Callable[[Vocabulary], Constraint]] = {
     "choices": lambda v: choices(["the name", "the names", "", "true"], v),
     "lark": lambda v: lark('start: "[" item ("," item)* "]"\nitem: /[a-z]{1,4}/ | start\n', v),
     "gbnf": lambda v: gbnf('root ::= "b" "c" | "bcd" | [^ab] root\n', v),
+    "verbatim, schema": lambda v: json_schema(
+        {"type": "object", "properties": {"a": {**QUOTES, "minItems": 1, "maxItems": 3}}},
+        v,
+        bounds=Bounds(),
+        evidence=EVIDENCE,
+    ),
+    "verbatim, filled": lambda v: json_schema(FILLED, v, bounds=Bounds(), evidence=EVIDENCE),
+    "verbatim, text": lambda v: verbatim_text(EVIDENCE, v, least=4),
     "all": lambda v: All(regex("[abc]*", v), regex("a.{0,9}", v), choices(["abc", "abca"], v)),
 }
 

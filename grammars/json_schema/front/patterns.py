@@ -37,12 +37,14 @@ class Language:
         shortest: The fewest characters of such a string.
         starts: The characters that every such string begins with one of; None if it may be any.
         nodes: What such a string is made of, where that is one sequence.
+        branches: The sequences that it is one of.
     """
 
     body: str
     shortest: int
     starts: Ranges | None
     nodes: tuple[Node, ...]
+    branches: tuple[tuple[Node, ...], ...] = ()
 
     @property
     def is_all(self) -> bool:
@@ -77,7 +79,8 @@ def pattern_language(pattern: str, *, wide: bool = False) -> Language | None:
         return None
     body = texts[0] if len(texts) == 1 else f"({'|'.join(texts)})"
     shortest = min(sum(map(_shortest, branch)) for branch in branches)
-    return Language(body, shortest, _starts(branches), wholes[0] if len(wholes) == 1 else ())
+    one = wholes[0] if len(wholes) == 1 else ()
+    return Language(body, shortest, _starts(branches), one, tuple(wholes))
 
 
 def _branches(branches: Sequence[tuple[Node, ...]]) -> Iterator[tuple[Node, ...]]:
