@@ -38,9 +38,9 @@ def limited(stream: IO[bytes], limit: int) -> Iterator[tuple[int, bytes | None]]
         if len(line) <= limit:
             yield number, line
             continue
+        yield number, None
         while line and not line.endswith(b"\n"):
             line = stream.readline(_STEP)
-        yield number, None
 
 
 def decode(data: bytes, place: str) -> str:

@@ -58,7 +58,7 @@ def _read_table(
                 yield error
     except csv.Error as error:
         raise EvidenceError(
-            f"{name}:{rows.line_num} is not a row of a table: {error}.",
+            f"{name}:{rows.line_num + 1} is not a row of a table: {error}.",
             hint="Put fields with quotes, line ends or delimiters into double quotes.",
         ) from error
 

@@ -19,6 +19,7 @@ from tether.grounding.index.layout import open_manifest
 from tether.grounding.index.lexical import LexicalMaker
 from tether.grounding.index.maker import Silent
 from tether.grounding.index.verify import verify
+from tether.grounding.passages import Cutter
 
 TEXTS = st.text(st.sampled_from("ab c.\nż🦊 中\u0301X9"), max_size=60)
 DOCUMENTS = st.dictionaries(st.sampled_from("pqrstuvw"), TEXTS, min_size=1, max_size=5)
@@ -81,7 +82,7 @@ def same(held: dict[str, str], name: str, text: str) -> bool:
     """Whether a document counts as unchanged: blanks outside its passages may differ."""
     if name not in held:
         return False
-    cutter = building.Cutter(cases.TOKENIZER, 12, 3)
+    cutter = Cutter(cases.TOKENIZER, 12, 3)
     spans = list(cutter.cut(text))
     return spans == list(cutter.cut(held[name])) and all(
         text[a:b] == held[name][a:b] for a, b in spans
@@ -153,6 +154,6 @@ def test_what_is_added_is_cut_as_the_rest_was(tmp_path: Path) -> None:
     tokenizer.unlink()
     cases.add(tmp_path / "kb", {"a": text})
     found = [(p.start, p.end) for p in Index.open(tmp_path / "kb").passages if p.doc == "a"]
-    assert found == list(building.Cutter(cases.TOKENIZER, 20, 0).cut(text))
+    assert found == list(Cutter(cases.TOKENIZER, 20, 0).cut(text))
     facts = open_manifest(tmp_path / "kb").part("passages").facts
     assert (facts["size"], facts["overlap"], facts["documents"]) == (20, 0, 2)

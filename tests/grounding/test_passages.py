@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_every_character_is_in_a_passage(shape: tuple[int, int], text: str) -> N
         assert text[start:end] == text[start:end].strip()
         covered.update(range(start, end))
     assert all(i in covered or text[i].isspace() for i in range(len(text)))
-    assert all(a <= c and b < d for (a, b), (c, d) in zip(found, found[1:], strict=False))
+    assert all(a <= c and b < d for (a, b), (c, d) in itertools.pairwise(found))
 
 
 @given(text=st.text(st.sampled_from("e\u0301a🦊\u200d👩 x"), max_size=80))
@@ -62,11 +63,11 @@ def test_overlap() -> None:
     text = " ".join(f"word{n % 97}" for n in range(2_000))
     cutter = CUTTERS[64, 16]
     found = list(cutter.cut(text))
-    shared = [cutter.count(text[c:b]) for (_, b), (c, _) in zip(found, found[1:], strict=False)]
+    shared = [cutter.count(text[c:b]) for (_, b), (c, _) in itertools.pairwise(found)]
     assert max(shared) <= 17
     assert min(shared) >= 10
     apart = list(CUTTERS[8, 0].cut(text))
-    assert all(b <= c for (_, b), (c, _) in zip(apart, apart[1:], strict=False))
+    assert all(b <= c for (_, b), (c, _) in itertools.pairwise(apart))
 
 
 def test_cuts_at_the_end_of_a_sentence_that_is_near() -> None:
@@ -80,7 +81,7 @@ def test_a_long_text_is_tokenised_in_blocks_without_a_seam() -> None:
     text = "".join(f"Line {n} of a long file.\n" for n in range(12_000))
     found = list(CUTTERS[64, 16].cut(text))
     assert text[found[-1][0] : found[-1][1]].endswith("Line 11999 of a long file.")
-    assert all(c <= b + 1 for (_, b), (c, _) in zip(found, found[1:], strict=False))
+    assert all(c <= b + 1 for (_, b), (c, _) in itertools.pairwise(found))
 
 
 def test_blank_texts_have_no_passages() -> None:
