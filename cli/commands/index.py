@@ -159,7 +159,9 @@ def search(
     count: Annotated[int, typer.Option("-k", min=1, help="Passages to find.")] = 10,
     mode: Annotated[
         Literal["auto", "bm25", "dense", "hybrid"],
-        typer.Option(help="By words, by vectors, or both; auto: both where there are vectors."),
+        typer.Option(
+            help="By words, vectors or both; auto: both where a learned embedder made vectors."
+        ),
     ] = "auto",
     as_json: AsJson = False,
     embedder: EmbedderOption = None,
@@ -175,12 +177,13 @@ def search(
     from tether.grounding.index import Index
 
     opened = Index.open(index)
-    name = None if mode == "bm25" else embedder or embedder_of(opened.manifest)
+    chosen = opened.usual if mode == "auto" else mode
+    name = None if chosen == "bm25" else embedder or embedder_of(opened.manifest)
     used = None if name is None else open_embedder(name, _settings(flags))
     given = None if query == "-" else query
     for question in _asked() if given is None else [given]:
         asked = {"query": question} if given is None else {}
-        for hit in opened.search(question, count, mode, used):
+        for hit in opened.search(question, count, chosen, used):
             streams.write_line(_json_line(hit, asked) if as_json else _line(hit))
 
 

@@ -11,7 +11,6 @@ whole vectors. Files are mapped into memory, not read. How they are made: `dense
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,7 @@ class Dense:
         facts: See `dense_maker.write`.
         vectors: float32 [passages, width].
         whitening: What was done to them; None for nothing.
+        inverted: The lists where they lie, for searching; None of the kind "flat".
 
     Raises:
         UnavailableError: A file is damaged.
@@ -49,6 +49,8 @@ class Dense:
             raise damaged(part.folder / VECTORS, f"its shape is {self.vectors.shape}")
         whitened = WHITENING in part.files
         self.whitening = Whitening.load(part.folder / WHITENING) if whitened else None
+        flat = self.facts["kind"] == "flat"
+        self.inverted = None if flat else lists.load(part.folder / LISTS, self.facts["probes"])
 
     def search(
         self, embedder: Embedder, questions: Sequence[str], count: int
@@ -76,7 +78,7 @@ class Dense:
         if not count:
             shape = (len(queries), 0)
             return np.zeros(shape, np.int64), np.zeros(shape, np.float32)
-        if self.facts["kind"] == "flat":
+        if self.inverted is None:
             return _best(*lists.all_pairs(queries, self.vectors, count), count)
         wanted = count * (REFINED if self.facts["kind"] == "ivf-pq" else 1)
         found = lists.nearest(self.inverted, queries, min(wanted, len(self.vectors)))
@@ -103,11 +105,6 @@ class Dense:
     def trained(self) -> lists.Index:
         """The lists in memory, to be added to; there are none of the kind "flat"."""
         return lists.load(self._folder / LISTS, self.facts["probes"], mapped=False)
-
-    @cached_property
-    def inverted(self) -> lists.Index:
-        """The lists where they lie, for searching; there are none of the kind "flat"."""
-        return lists.load(self._folder / LISTS, self.facts["probes"])
 
 
 def _best(ids: NDArray[np.int64], scores: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:

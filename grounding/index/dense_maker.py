@@ -25,6 +25,7 @@ from tether.grounding.index.writing import Edit
 
 _BLOCK = 1024  # passages embedded at once, and vectors copied at once
 _WHITENED_ON = 4096  # passages
+_ABOUT = ("embedder", "fingerprint", "width", "learned")
 
 
 class DenseMaker:
@@ -85,8 +86,9 @@ class _Write:
         """Fill an empty folder.
 
         Returns:
-            The facts: `embedder`, `fingerprint` and `width` of it, `passages`, the values of
-            `lists.Plan`, and how many vectors the lists were `trained_for`.
+            The facts: `embedder`, its `fingerprint`, `width` and whether it is `learned`,
+            `passages`, the values of `lists.Plan`, and how many vectors the lists were
+            `trained_for`.
 
         Raises:
             OSError: The disk is full, or the like.
@@ -121,9 +123,10 @@ class _Write:
 
     def _about(self) -> dict[str, Any]:
         if self._old is not None:
-            return {name: self._old.facts[name] for name in ("embedder", "fingerprint", "width")}
+            return {name: self._old.facts[name] for name in _ABOUT}
         by = self._made_by
-        return {"embedder": by.name, "fingerprint": by.fingerprint, "width": by.width}
+        values = (by.name, by.fingerprint, by.width, by.learned)
+        return dict(zip(_ABOUT, values, strict=True))
 
     def _vectors(self) -> Iterator[Vectors]:
         """All vectors in order, a block at a time: copies first, then new ones."""

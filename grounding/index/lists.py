@@ -1,6 +1,7 @@
 """Inverted lists by FAISS: where in a large set of vectors to look. Knows vectors, not passages.
 
 What is found is only a choice of candidates; `dense.py` scores them by the vectors themselves.
+FAISS is imported where it is used: it takes longer than opening an index.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,6 +72,8 @@ def train(vectors: Vectors, plan: Plan, seed: int = 0) -> Index:
 
     The same vectors, plan and seed give the same lists: one thread, and a sample in their order.
     """
+    import faiss
+
     size = min(len(vectors), max(plan.lists * _PER_LIST, 256 * _PER_LIST))
     chosen = np.random.default_rng(seed).choice(len(vectors), size, replace=False)
     # "np": without polysemous training, which takes seconds a code and is of no use to us.
@@ -98,6 +100,8 @@ def save(index: Index, path: Path) -> None:
     Raises:
         OSError: The disk is full, or the like.
     """
+    import faiss
+
     try:
         faiss.write_index(index, str(path))
     except RuntimeError as error:  # of C++; says nothing but its text
@@ -111,6 +115,8 @@ def load(path: Path, probes: int, *, mapped: bool = True) -> Index:
     Raises:
         UnavailableError: The file is damaged.
     """
+    import faiss
+
     try:
         index: Index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0)
     except RuntimeError as error:
@@ -123,6 +129,8 @@ def load(path: Path, probes: int, *, mapped: bool = True) -> Index:
 
 def all_pairs(queries: Vectors, vectors: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:
     """Ids and inner products [queries, count] of the nearest by comparing all; copies nothing."""
+    import faiss
+
     scores, ids = faiss.knn(queries, vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
     return ids, scores
 
@@ -137,6 +145,8 @@ def nearest(index: Index, queries: Vectors, count: int) -> NDArray[np.int64]:
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Sums of one thread come out the same on every run."""
+    import faiss
+
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:

@@ -94,6 +94,15 @@ class Index:
         """
         return self._dense or _dense(self.manifest)
 
+    @property
+    def usual(self) -> Literal["bm25", "hybrid"]:
+        """What searches this index best: hybrid where a learned embedder made vectors, else bm25.
+
+        Vectors of a model's own states find less than words do, and fused they take away from what
+        words find (rows of `benchmarks/retrieval.py`).
+        """
+        return "hybrid" if self._dense is not None and self._dense.facts["learned"] else "bm25"
+
     def search(
         self, question: str, k: int = 10, mode: Mode = "auto", embedder: Embedder | None = None
     ) -> list[Hit]:
@@ -103,7 +112,7 @@ class Index:
             question: Any text.
             k: How many, 1 or more.
             mode: "bm25" by words, "dense" by vectors, "hybrid" by both, fused by reciprocal rank;
-                "auto" is hybrid where the index has vectors and an embedder is given, else bm25.
+                "auto" is what `usual` says where an embedder is given, else bm25.
             embedder: The one that made the vectors.
 
         Raises:
@@ -119,7 +128,9 @@ class Index:
     def _ranking(
         self, question: str, k: int, mode: Mode, embedder: Embedder | None
     ) -> list[tuple[int, float]]:
-        if mode == "bm25" or (mode == "auto" and (embedder is None or self._dense is None)):
+        if mode == "auto":
+            mode = "bm25" if embedder is None else self.usual
+        if mode == "bm25":
             return self.lexical.search(question, k)
         if mode == "dense":
             return self._nearest(question, k, embedder)

@@ -13,6 +13,7 @@ from tether.decoding import models
 from tether.decoding.cache import SlotCache
 from tether.decoding.embed import HiddenStates, open_embedder
 from tether.decoding.models.base import Model
+from tether.decoding.states import read
 from tether.errors import ModelError, UsageError
 
 TEXTS = [
@@ -64,8 +65,9 @@ def test_a_long_text_is_read_in_pieces() -> None:
     tokens = model.vocabulary.encode("".join(words))
     assert len(tokens) > model.network.max_positions
     embedder = HiddenStates(model, 0)  # before the first layer no token sees another
-    states = [embedder._states([tokens[i : i + 99]]) for i in range(0, len(tokens), 99)]
-    mean = torch.cat(states).double().mean(dim=0)
+    cut = [tokens[i : i + 99] for i in range(0, len(tokens), 99)]
+    found_apart = [states for _, states in read(model.network, cut, 0)]
+    mean = torch.cat(found_apart).double().mean(dim=0)
     found = embedder.embed(["".join(words)])[0]
     np.testing.assert_allclose(found, (mean / mean.norm()).numpy(), atol=1e-5)
 

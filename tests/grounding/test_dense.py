@@ -193,9 +193,17 @@ def test_hybrid_finds_what_either_finds(tmp_path: Path) -> None:
     fused = [hit.passage.id for hit in index.search(question, 50, "hybrid", embedder)]
     assert words == [17]
     assert {*words, *vectors} <= set(fused[:20])
-    assert index.search(question, 5, "auto", embedder) == index.search(
-        question, 5, "hybrid", embedder
-    )
+    auto = index.search(question, 5, "auto", embedder)
+    assert auto == index.search(question, 5, "hybrid", embedder)
+
+
+def test_auto_leaves_out_vectors_that_nobody_trained(tmp_path: Path) -> None:
+    embedder, path = Planted(learned=False), tmp_path / "kb"
+    both = [LexicalMaker(), *makers(embedder)]
+    build(path, documents(0, 50), both, tokenizer=TOKENIZER)
+    index = Index.open(path)
+    assert index.usual == "bm25"
+    assert index.search("number 17", 5, "auto", embedder) == index.search("number 17", 5, "bm25")
 
 
 def test_a_full_disk_leaves_the_old_index(
@@ -223,3 +231,14 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnavailableError, match=name) as caught:
         Index.open(tmp_path / "kb").search("x", 3, "dense", Planted())
     assert caught.value.hint
+
+
+@pytest.mark.usefixtures("small_tiers")
+def test_an_open_index_stays_as_it_was(tmp_path: Path) -> None:
+    embedder, path = Planted(), tmp_path / "kb"
+    index = made(path, 450, embedder)
+    before = brute(index, embedder, "x", 10)
+    delete(path, [f"d{i}" for i in range(200)], makers(embedder))
+    assert set(found(index, embedder, "x")) <= set(range(450))
+    assert len(set(found(index, embedder, "x")) & set(before)) > 5
+    assert len(Index.open(path)) == 250
