@@ -56,7 +56,8 @@ def read(
     ]
     for batch in _batches(pieces):
         states = _states(network, [piece.tokens for piece in batch], layer)
-        yield from zip(batch, states.split([len(p.tokens) for p in batch]), strict=True)
+        parts = torch.split(states, [len(piece.tokens) for piece in batch])
+        yield from zip(batch, parts, strict=True)
 
 
 def _batches(pieces: list[Piece]) -> Iterator[list[Piece]]:

@@ -18,6 +18,9 @@ Ids: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Need = Literal["log_p", "allowed", "hidden", "attention"]
 
+INDEXED = 1 << 32
+"""Number of the first passage of an index, where those of the prompt are numbered from 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -52,8 +55,8 @@ class Clues:
         values: float [k]; nats to add to log-probabilities, or, where there is a share,
             probabilities whose sum is at most 1.
         share: The part of the probability that the source decides (lambda); 0 for nats.
-        origins: int64 [k], the number of the passage behind each entry, -1 for none; None where
-            the source does not know.
+        origins: int64 [k], the number of the passage behind each entry, from 0 in the prompt and
+            from `INDEXED` in the index, -1 for none; None where the source does not know.
         doubt: How far the nearest decision of a gate is from turning; rounding might turn it.
     """
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tether.decoding import options
+from tether.decoding.grounds.caad import Caad
 from tether.decoding.grounds.copying import Copy
+from tether.decoding.grounds.grad import Grad
 from tether.decoding.grounds.ground import Given, Ground
+from tether.decoding.grounds.knn import Knn
 from tether.decoding.grounds.knob import Turn
+from tether.decoding.grounds.memory import Memory
 from tether.grounding.evidence import Source
 
-METHODS: dict[str, type[Ground]] = {kind.name: kind for kind in (Copy, Turn)}
+METHODS: dict[str, type[Ground]] = {
+    kind.name: kind for kind in (Copy, Grad, Knn, Caad, Memory, Turn)
+}
 """Every method by the name that users write."""
 
 
