@@ -39,7 +39,7 @@ def main() -> None:
     shared = parser(__doc__)
     shared.add_argument("--beir", type=Path, help="folder in the BEIR format")
     shared.add_argument("--embedder", help="sentence-transformers directory")
-    shared.add_argument("--count", type=int, default=2000, help="questions that are made")
+    shared.add_argument("--count", type=int, default=1000, help="questions that are made")
     given = shared.parse_args()
     results = Rows("retrieval", quick=given.quick)
     model = models.load(given.model)
