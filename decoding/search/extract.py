@@ -25,7 +25,7 @@ from tether.decoding.models.base import Network
 from tether.decoding.request import Request
 from tether.decoding.row import Row
 from tether.errors import InternalError, LimitReached, UsageError
-from tether.grammars.constraint import Mask, Matcher, allowed_ids
+from tether.grammars.constraint import Matcher, allowed_ids
 
 WIDTH = 8
 """Beginnings that are read in one forward."""
@@ -212,7 +212,7 @@ class _Search:
         fork = self._after(node.path)
         mask = np.empty(self._vocabulary.num_words, dtype=np.int32)
         fork.fill_mask(mask)
-        closing = self._closing(fork, mask)
+        closing = self._closing(fork)
         if closing is not None and self._is_canonical(node.path):
             self._push(node, closing, log_p, is_whole=True)
         if len(node.path) + 1 < self._room:
@@ -238,11 +238,14 @@ class _Search:
             fork.advance(token)
         return fork
 
-    def _closing(self, matcher: Matcher, mask: Mask) -> int | None:
+    def _closing(self, matcher: Matcher) -> int | None:
         """The token that really follows here if the quote ends; None where it may not."""
-        assert matcher.quote is not None, "a beginning is within a quote"
-        if not matcher.quote.is_json:
+        quote = matcher.quote
+        assert quote is not None, "a beginning is within a quote"
+        if not quote.is_json:
             return self._vocabulary.eos_id if matcher.can_end else None
+        if quote.spans.is_escaping(quote.span):
+            return None
         (mark,) = self._vocabulary.speller.spell(b'"')
         if not matcher.prefix_length([mark]):
             return None
