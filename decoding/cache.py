@@ -41,6 +41,12 @@ class Window:
     mask: Tensor | None
     last: Tensor
 
+    def at_last(self, tensor: Tensor) -> Tensor:
+        """[rows, q, ...] at each row's last real token, [rows, ...]."""
+        if min(self.counts) == tensor.shape[1]:
+            return tensor[:, -1]
+        return tensor.flatten(0, 1)[self.last]
+
     def dense_mask(self, dtype: torch.dtype, sliding: int | None = None) -> Tensor:
         """The mask [rows, 1, q, length] written out; `sliding` hides all but the last columns."""
         key = torch.arange(self.length, device=self.columns.device)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -49,14 +50,18 @@ class Stretches:
         bare: int64 [n]; see `Stretch`.
         places: int64 [n], of each token in the prompt; -1 for none.
         origins: int64 [n], numbers of the passages.
-        begins: Boolean [n].
+        begins: int64 [m], positions where an answer may begin.
+        tokens: `ids` as a list.
+        after: By token, the positions that follow it; none is a gap.
     """
 
     ids: Ids
     bare: Ids
     places: Ids
     origins: Ids
-    begins: Bools
+    begins: Ids
+    tokens: list[int]
+    after: dict[int, list[int]]
 
     @classmethod
     def of(cls, stretches: Sequence[Stretch]) -> Stretches:
@@ -70,19 +75,25 @@ class Stretches:
             places += [s.start + count if s.start >= 0 else np.full(len(count), -1), gap]
             origins += [np.full(len(count), s.passage), gap]
             begins += [s.begins, gap < -1]
-        return cls(*map(np.concatenate, (ids, bare, places, origins, begins)))
+        joined = [np.concatenate(parts) for parts in (ids, bare, places, origins)]
+        tokens: list[int] = joined[0].tolist()
+        after: dict[int, list[int]] = {}
+        for position, (before, token) in enumerate(pairwise(tokens), 1):
+            if before >= 0 and token >= 0:
+                after.setdefault(before, []).append(position)
+        return cls(*joined, np.flatnonzero(np.concatenate(begins)), tokens, after)
 
-    def agreed(self, output: Ids) -> Ids:
-        """For each position, how many tokens before it are the output's last ones, int64 [n]."""
-        lengths = np.zeros(len(self.ids), dtype=np.int64)
-        alive = np.ones(len(self.ids), dtype=bool)
-        for back in range(1, min(len(output), _LONGEST, len(self.ids) - 1) + 1):
-            alive[:back] = False
-            alive[back:] &= self.ids[:-back] == output[-back]
-            if not alive.any():
-                break
-            lengths += alive
-        return lengths * (self.ids >= 0)
+    def agreed(self, output: Sequence[int]) -> dict[int, int]:
+        """Positions after the output's last token, and how many tokens before them agree."""
+        found = {}
+        for position in self.after.get(output[-1], ()) if output else ():
+            length = 1
+            while length < min(len(output), _LONGEST) and (
+                self.tokens[position - length - 1] == output[-length - 1]
+            ):
+                length += 1  # a gap agrees with nothing, so this ends before the first token
+            found[position] = length
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,11 +118,13 @@ class Copying:
     gate: float = 0.0
     trust: float = 0.0
     needs: frozenset[Need] = field(init=False)
+    others: Ids = field(init=False)
 
     def __post_init__(self) -> None:
-        """Attention is asked for only where heads are watched."""
+        """Attention is asked for only where heads are watched; `others` are no words."""
         needs: set[Need] = {"log_p", "attention"} if self.heads else {"log_p"}
         object.__setattr__(self, "needs", frozenset(needs))
+        object.__setattr__(self, "others", np.flatnonzero(~self.words))
 
     def look(self, moments: Sequence[Moment]) -> list[Clues | None]:
         """See `Source.look`."""
@@ -119,43 +132,37 @@ class Copying:
 
     def _look(self, moment: Moment) -> Clues | None:
         assert moment.log_p is not None, "it was asked for"
-        output = np.asarray(moment.context[moment.start :], dtype=np.int64)
-        ids, at = self._next(output)
+        output = moment.context[max(moment.start, len(moment.context) - _LONGEST) :]
+        word = self._word(output)
+        at, ids = self._next(output, word)
         share = self.share
-        if not self._inside(output, ids):
-            share *= float(np.exp(moment.log_p[: len(self.words)][self.words]).sum())
-        if not len(ids) or not share:
+        if not (word and len(ids) and self.joins[ids].all()):  # a word is copied whole
+            share *= 1 - float(np.exp(moment.log_p[self.others]).sum())
+        if not len(ids) or share <= 0:
             return None
         weights, doubt = self._weights(moment, ids, at)
         if weights is None:
             return Clues(ids[:0], np.empty(0), doubt=doubt)
         return Clues(ids, weights, share, self.stretches.origins[at], doubt)
 
-    def _next(self, output: Ids) -> tuple[Ids, Ids]:
-        """Tokens that may be copied next, and their positions."""
+    def _next(self, output: Sequence[int], word: int) -> tuple[Ids, Ids]:
+        """Positions of the tokens that may be copied next, and these tokens."""
         agreed = self.stretches.agreed(output)
-        longest = int(agreed.max(initial=0))
-        word = self._word(output)
-        if longest >= max(word, 2 - (word > 0)):
-            at = np.flatnonzero(agreed == longest)
-            return self.stretches.ids[at], at
-        if word:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        at = np.flatnonzero(self.stretches.begins)
+        longest = max(agreed.values(), default=0)
+        if longest >= max(word, 1 if word else 2):
+            at = np.array([position for position, length in agreed.items() if length == longest])
+            return at, self.stretches.ids[at]
+        at = self.stretches.begins[: 0 if word else None]
         bare = at[self.stretches.bare[at] >= 0]
         both = np.concatenate([self.stretches.ids[at], self.stretches.bare[bare]])
-        return both, np.concatenate([at, bare])
+        return np.concatenate([at, bare]), both
 
-    def _word(self, output: Ids) -> int:
+    def _word(self, output: Sequence[int]) -> int:
         """Tokens of the word that the output ends in; 0 between words."""
-        for back, token in enumerate(output[::-1]):
+        for back, token in enumerate(reversed(output)):
             if not self.joins[token]:
                 return back + bool(self.words[token])
         return len(output)
-
-    def _inside(self, output: Ids, ids: Ids) -> bool:
-        """Whether the copy stands within a word: a word is copied whole."""
-        return len(ids) > 0 and self._word(output) > 0 and bool(self.joins[ids].all())
 
     def _weights(self, moment: Moment, ids: Ids, at: Ids) -> tuple[Floats | None, float]:
         """The probability of each position, and how far the gate is from turning."""

@@ -13,7 +13,7 @@ from tether.decoding.blend import sound
 from tether.decoding.cpu.tokens import bits
 from tether.decoding.plan import Evidence
 from tether.decoding.row import Row
-from tether.grounding.evidence import Clues, Moment, Need, Source
+from tether.grounding.evidence import Clues, Moment, Source
 
 _OPEN_SHARE = 8  # at least an eighth of the vocabulary allowed: text, not keys and punctuation
 _MOST = 0.999  # of the probability; the rest stays the model's, so that no token falls to zero
@@ -46,12 +46,13 @@ def gathered(
         hidden: float [rows, width], what the model's head reads.
         attention: float [rows, positions] of the copying heads; None where no source needs it.
     """
-    counts = np.bitwise_count(masks.numpy().view(np.uint32)).sum(axis=1)
+    counts = np.bitwise_count(masks.numpy().view(np.uint32)).sum(axis=1).tolist()
     looking = [n for n, row in enumerate(rows) if row.request.sources and counts[n] > 1]
     if not looking:
         return None
-    step = _Step(rows, logits, masks, hidden, attention)
-    moments = {n: step.moment(n, bool(counts[n] * _OPEN_SHARE >= logits.shape[1])) for n in looking}
+    open_from = logits.shape[1] / _OPEN_SHARE
+    step = _Step.of([rows[n] for n in looking], looking, logits, masks, hidden, attention)
+    moments = {n: step.moment(i, counts[n] >= open_from) for i, n in enumerate(looking)}
     clues: dict[int, list[Clues]] = {}
     for source, places in _by_source(rows, looking).items():
         for place, found in zip(places, source.look([moments[n] for n in places]), strict=True):
@@ -71,42 +72,55 @@ def _by_source(rows: Sequence[Row], places: Sequence[int]) -> dict[Source, list[
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The tensors of a step, handed out by row as far as somebody needs them."""
+    """What some sources look at, for the rows that have any; None where no source needs it."""
 
     rows: Sequence[Row]
-    logits: Tensor
-    masks: Tensor
-    hidden: Tensor
-    attention: Tensor | None
+    log_p: np.ndarray | None
+    allowed: np.ndarray | None
+    hidden: np.ndarray | None
+    attention: np.ndarray | None
 
-    def moment(self, place: int, is_open: bool) -> Moment:
-        """What the sources of a row may look at."""
-        row = self.rows[place]
-        needs: set[Need] = set().union(*(source.needs for source in row.request.sources))
-        size = self.logits.shape[1]
-        log_p = None
-        if "log_p" in needs:
-            wide = sound(self.logits[place : place + 1])
-            log_p = torch.log_softmax(wide, dim=1)[0].cpu().numpy()
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Row],
+        places: Sequence[int],
+        logits: Tensor,
+        masks: Tensor,
+        hidden: Tensor,
+        attention: Tensor | None,
+    ) -> _Step:
+        """The tensors of these rows, in one transfer each."""
+        needs = {need for row in rows for source in row.request.sources for need in source.needs}
+        some = slice(None) if len(places) == len(logits) else list(places)
         allowed = None
         if "allowed" in needs:
-            allowed = bits(self.masks[place].numpy().view(np.uint32), size).astype(bool)
+            words = masks[some].numpy().view(np.uint32)
+            allowed = np.stack([bits(row, logits.shape[1]).astype(bool) for row in words])
+        return cls(
+            rows,
+            _numbers(torch.log_softmax(sound(logits[some]), dim=1)) if "log_p" in needs else None,
+            allowed,
+            _numbers(hidden[some]) if "hidden" in needs else None,
+            None if attention is None else _numbers(attention[some]),
+        )
+
+    def moment(self, index: int, is_open: bool) -> Moment:
+        """What the sources of a row may look at."""
+        row = self.rows[index]
         return Moment(
             context=row.context,
             start=len(row.request.prompt),
             open=is_open,
-            log_p=log_p,
-            allowed=allowed,
-            hidden=self._of(self.hidden, place) if "hidden" in needs else None,
-            attention=self._of(self.attention, place) if "attention" in needs else None,
+            log_p=None if self.log_p is None else self.log_p[index],
+            allowed=None if self.allowed is None else self.allowed[index],
+            hidden=None if self.hidden is None else self.hidden[index],
+            attention=None if self.attention is None else self.attention[index],
         )
 
-    @staticmethod
-    def _of(tensor: Tensor | None, place: int) -> np.ndarray | None:
-        if tensor is None:
-            return None
-        row = tensor[place]
-        return (row if row.dtype == torch.float64 else row.float()).cpu().numpy()
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return (tensor if tensor.dtype == torch.float64 else tensor.float()).cpu().numpy()
 
 
 def _assembled(clues: Mapping[int, tuple[Clues, ...]], logits: Tensor) -> Gathered:
@@ -116,21 +130,24 @@ def _assembled(clues: Mapping[int, tuple[Clues, ...]], logits: Tensor) -> Gather
     scales = [min(1.0, _MOST / max(sum(c.share for c in row), _MOST)) for row in mixed]
     shares = [[c.values * (c.share * s) for c in row] for row, s in zip(mixed, scales, strict=True)]
     evidence = Evidence(
-        _padded([[c.ids for c in row] for row in added], -1, torch.int64, device),
-        _padded([[c.values for c in row] for row in added], 0, torch.float32, device),
-        _padded([[c.ids for c in row] for row in mixed], -1, torch.int64, device),
-        _padded(shares, 0, torch.float32, device),
+        _padded([[c.ids for c in row] for row in added], -1, np.int64, device),
+        _padded([[c.values for c in row] for row in added], 0, np.float32, device),
+        _padded([[c.ids for c in row] for row in mixed], -1, np.int64, device),
+        _padded(shares, 0, np.float32, device),
     )
     doubt = [min((c.doubt for c in clues.get(n, ())), default=np.inf) for n in range(count)]
     return Gathered(evidence, clues, torch.tensor(doubt, device=device))
 
 
 def _padded(
-    rows: Sequence[Sequence[np.ndarray]], fill: float, dtype: torch.dtype, device: torch.device
+    rows: Sequence[Sequence[np.ndarray]], fill: float, kind: type, device: torch.device
 ) -> Tensor:
     """[rows, longest]."""
-    joined = [np.concatenate(row) if row else np.empty(0) for row in rows]
-    whole = torch.full((len(rows), max(map(len, joined))), fill, dtype=dtype)
-    for held, row in zip(whole, joined, strict=True):
-        held[: len(row)] = torch.as_tensor(row)
-    return whole.to(device)
+    lengths = [sum(map(len, row)) for row in rows]
+    whole: np.ndarray = np.full((len(rows), max(lengths)), fill, dtype=kind)
+    for held, row in zip(whole, rows, strict=True):
+        at = 0
+        for part in row:
+            held[at : at + len(part)] = part
+            at += len(part)
+    return torch.from_numpy(whole).to(device)

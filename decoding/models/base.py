@@ -64,16 +64,14 @@ def looks(
     Returns:
         float32 (float64 for float64) [chosen heads, rows, length]; each sums to 1.
     """
-    rows = torch.arange(len(query), device=query.device)
-    last = torch.tensor(window.counts, device=query.device) - 1
     group = query.shape[1] // keys.shape[1]
-    asked = query[rows, :, last][:, list(heads), None]  # [rows, chosen, 1, dim]
-    scores = (asked @ keys[:, [head // group for head in heads]].mT)[:, :, 0]
-    scores = scores.to(scores.dtype if scores.dtype == torch.float64 else torch.float32)
-    scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
+    asked = window.at_last(query.transpose(1, 2))[:, list(heads)]  # [rows, chosen, dim]
+    asked = asked * (query.shape[-1] ** -0.5 if scale is None else scale)
+    scores = (keys[:, [head // group for head in heads]] @ asked[..., None])[..., 0]
+    wide = scores if scores.dtype == torch.float64 else scores.float()
     if mask is not None:
-        scores = scores + mask[rows, :, last]
-    return torch.softmax(scores, -1).transpose(0, 1)
+        wide = wide + window.at_last(mask.transpose(1, 2))
+    return torch.softmax(wide, -1).transpose(0, 1)
 
 
 class Edit(Protocol):
