@@ -25,7 +25,7 @@ from tether.grounding.index.writing import Edit
 
 _BLOCK = 1024  # passages embedded at once, and vectors copied at once
 _WHITENED_ON = 4096  # passages
-_ABOUT = ("embedder", "fingerprint", "width", "learned")
+_ABOUT = ("embedder", "fingerprint", "width", "learned", "whitened_on")
 
 
 class DenseMaker:
@@ -45,6 +45,9 @@ class DenseMaker:
     ) -> None:
         """Put the part into `edit`.
 
+        Vectors that were whitened on few passages are all made anew once there are four times as
+        many.
+
         Raises:
             UnavailableError: The kept vectors were made by another embedder.
         """
@@ -54,6 +57,8 @@ class DenseMaker:
         embedder = self._embedder() if old is None or len(ids) < len(passages) else None
         if old is not None and embedder is not None:
             old.require(embedder)
+            if _is_outgrown(old, len(passages)):
+                old, ids = None, ids[:0]
         facts: dict[str, Any] = {}
         write = _Write(passages.texts, embedder, old, ids, progress)
         edit.put(NAME, facts, lambda folder: facts.update(write(folder)))
@@ -86,9 +91,9 @@ class _Write:
         """Fill an empty folder.
 
         Returns:
-            The facts: `embedder`, its `fingerprint`, `width` and whether it is `learned`,
-            `passages`, the values of `lists.Plan`, and how many vectors the lists were
-            `trained_for`.
+            The facts: `embedder`, its `fingerprint`, `width` and whether it is `learned`, how many
+            passages its vectors were `whitened_on`, `passages`, the values of `lists.Plan`, and
+            how many vectors the lists were `trained_for`.
 
         Raises:
             OSError: The disk is full, or the like.
@@ -125,7 +130,8 @@ class _Write:
         if self._old is not None:
             return {name: self._old.facts[name] for name in _ABOUT}
         by = self._made_by
-        values = (by.name, by.fingerprint, by.width, by.learned)
+        whitened_on = 0 if by.learned else min(len(self._texts), _WHITENED_ON)
+        values = (by.name, by.fingerprint, by.width, by.learned, whitened_on)
         return dict(zip(_ABOUT, values, strict=True))
 
     def _vectors(self) -> Iterator[Vectors]:
@@ -140,7 +146,7 @@ class _Write:
 
     def _fit(self) -> Whitening:
         """Whitening fitted on a seeded sample of the passages."""
-        size = min(len(self._texts), _WHITENED_ON)
+        size = self._about()["whitened_on"]
         chosen = np.random.default_rng(0).choice(len(self._texts), size, replace=False)
         sample = [self._texts[number] for number in sorted(chosen.tolist())]
         return Whitening.fit(self._made_by.embed(sample))
@@ -169,6 +175,11 @@ class _Write:
         lists.add(index, vectors, self._progress.stage("lists", len(vectors)))
         lists.save(index, folder / LISTS)
         return plan, before
+
+
+def _is_outgrown(old: Dense, count: int) -> bool:
+    whitened_on: int = old.facts["whitened_on"]
+    return old.whitening is not None and whitened_on < _WHITENED_ON and count >= 4 * whitened_on
 
 
 def _header(file: BinaryIO, rows: int, width: int) -> None:

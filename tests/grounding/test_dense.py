@@ -180,6 +180,18 @@ def test_unlearned_vectors_are_whitened_once(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Index.open(path).dense.vectors[:200], before)
 
 
+def test_whitening_is_fitted_again_once_it_is_outgrown(tmp_path: Path) -> None:
+    embedder, path = Planted(learned=False), tmp_path / "kb"
+    made(path, 10, embedder)
+    add(path, documents(10, 39), makers(embedder))
+    assert Index.open(path).dense.facts["whitened_on"] == 10
+    add(path, documents(39, 40), makers(embedder))
+    fresh = made(tmp_path / "fresh", 40, embedder).manifest.parts["dense"]
+    assert Index.open(path).manifest.parts["dense"].files == fresh.files
+    with pytest.raises(UnavailableError, match="planted-0"):
+        add(path, documents(40, 400), makers(Planted(1, learned=False)))
+
+
 def test_hybrid_finds_what_either_finds(tmp_path: Path) -> None:
     embedder, path = Planted(), tmp_path / "kb"
     both = [LexicalMaker(), *makers(embedder)]
