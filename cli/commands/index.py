@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tether.cli import streams
+from tether.cli.commands.stores import StoreOption, store, store_makers, stores_of, train_memory
 from tether.cli.kinds import SettingValue
 from tether.cli.options import takes
 from tether.errors import InternalError, UsageError
@@ -71,6 +72,7 @@ def build(
     skip_bad: SkipBad = False,
     max_document: LargestOption = 64,
     embedder: EmbedderOption = None,
+    store: StoreOption = None,
     **flags: SettingValue,
 ) -> None:
     """Build an index of files and folders.
@@ -83,11 +85,12 @@ def build(
     from tether.grounding.index import build as building
 
     used = None if embedder is None else open_embedder(embedder, _settings(flags))
+    stores = store_makers(store, flags)
     with _reading(paths, skip_bad, max_document) as (meter, corpus, bad):
         change = building.build(
             output,
             meter.reading(corpus),
-            makers(None if used is None else lambda: used),
+            makers(None if used is None else lambda: used) + stores,
             tokenizer=tokenizer_file(tokenizer),
             size=chunk,
             overlap=overlap,
@@ -109,18 +112,22 @@ def add(
 ) -> None:
     """Add documents to an index; one of a name that is there replaces the old one.
 
-    Documents are cut as those of the index were. Vectors are made for what is new only.
+    Documents are cut as those of the index were. Vectors are made for what is new only, stores of
+    evidence anew by --model; a trained memory is stale until it is trained again.
     """
     from tether.cli.indexing import embedder_of, makers, open_embedder
     from tether.grounding.index import build as building
     from tether.grounding.index.layout import open_manifest
 
-    name = embedder or embedder_of(open_manifest(index))
+    manifest = open_manifest(index)
+    name = embedder or embedder_of(manifest)
+    stores = store_makers(stores_of(manifest), flags)
     with _reading(paths, skip_bad, max_document) as (meter, corpus, bad):
         change = building.add(
             index,
             meter.reading(corpus),
-            makers(None if name is None else lambda: open_embedder(name, _settings(flags))),
+            makers(None if name is None else lambda: open_embedder(name, _settings(flags)))
+            + stores,
             on_bad=bad,
             progress=meter,
         )
@@ -133,7 +140,10 @@ def delete(
         list[str], typer.Argument(metavar="DOC", help="Names of documents, as a search shows.")
     ],
 ) -> None:
-    """Take documents out of an index: all that are named or, where one is not there, none."""
+    """Take documents out of an index: all that are named or, where one is not there, none.
+
+    Stores of evidence are stale until `tether index store` makes them again.
+    """
     from tether.cli.indexing import Meter, embedder_of, makers
     from tether.grounding.index import build as building
     from tether.grounding.index.layout import open_manifest
@@ -233,6 +243,8 @@ COMMANDS = {
     "search": search,
     "info": info,
     "verify": verify,
+    "store": store,
+    "train-memory": train_memory,
 }
 
 EXAMPLES = {
@@ -252,6 +264,14 @@ tether index info kb
 tether index info kb --documents
 """,
     "verify": "tether index verify kb",
+    "store": """
+tether index store kb --store states --store transitions
+tether index store kb --store transitions:count --model ~/models/qwen
+""",
+    "train-memory": """
+tether index store kb --store states
+tether index train-memory kb --epochs 20
+""",
 }
 
 
@@ -309,7 +329,7 @@ def _json_line(hit: Hit, asked: dict[str, str]) -> str:
         "doc": passage.doc,
         "start": passage.start,
         "end": passage.end,
-        "score": hit.score,
+        "score": round(hit.score, 6),  # the last digits depend on the machine
         "text": passage.text,
     }
     return json.dumps(asked | found, ensure_ascii=False)

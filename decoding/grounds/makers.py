@@ -73,8 +73,13 @@ class TransitionsMaker:
     def make(
         self, edit: Edit, passages: Passages, kept: NDArray[np.bool_] | None, progress: Progress
     ) -> None:
-        """Put the part into `edit`; the graph is made in memory, some 60 bytes a token."""
+        """Put the part into `edit`; the graph is made in memory, some 200 bytes a token.
+
+        Raises:
+            EvidenceError: The part before the change was another model's.
+        """
         model = self._model()
+        _check(edit, self.name, model, kept)
         facts: dict[str, Any] = {**belongs(model), "mode": self._mode}
 
         def write(folder: Path) -> None:
@@ -109,9 +114,11 @@ class KeysMaker:
         """Put the part into `edit`.
 
         Raises:
-            EvidenceError: No passage has two tokens.
+            EvidenceError: No passage has two tokens, or the part before the change was another
+                model's.
         """
         model = self._model()
+        _check(edit, self.name, model, kept)
         facts = belongs(model)
         edit.put(
             self.name, facts, lambda folder: facts.update(self._write(folder, passages, progress))
@@ -180,3 +187,13 @@ class _Rows:
 def _tokens(model: Model, passages: Passages, first: int, last: int) -> list[Ids]:
     texts = (passages.texts[number] for number in range(first, last))
     return [np.array(model.vocabulary.encode(text), np.int64) for text in texts]
+
+
+def _check(edit: Edit, name: str, model: Model, kept: NDArray[np.bool_] | None) -> None:
+    """Refuse to carry on a part of another model."""
+    old = edit.old.parts.get(name) if kept is not None else None
+    if old is not None and old.facts["fingerprint"] != model.fingerprint:
+        raise EvidenceError(
+            f"The part '{name}' was made with the model {old.facts['model']}, not {model.name}.",
+            hint=f"Give --model {old.facts['model']}.",
+        )

@@ -51,19 +51,18 @@ def train_memory(
         EvidenceError: The index has no states of this model, or fewer than two.
         UnavailableError: There is no index, or it is damaged.
     """
-    held = part(Given(model, (), index=Index.open(path)), neighbours.NAME)
-    store = neighbours.StateStore.load(held)
-    if len(store.keys) < 2:
-        raise EvidenceError(f"{path} holds too little to learn from.", hint="Index longer texts.")
-    network = MemoryNetwork.new(model.network, held.facts["width"], layers, seed)
-    lessons = _Lessons(store, model.network.device)
-    losses = learn(
-        network, lessons, len(store.keys),
-        epochs=epochs, trust=trust, seed=seed, progress=progress,
-    )  # fmt: skip
-    settings = {"epochs": epochs, "layers": layers, "trust": trust, "seed": seed}
-    facts = {**belongs(model), **settings, "entries": len(store.keys)}
     with editing(path) as edit:
+        held = part(Given(model, (), index=Index.open(path)), neighbours.NAME)
+        store = neighbours.StateStore.load(held)
+        if len(store.keys) < 2:
+            raise EvidenceError(f"{path} is too little to learn from.", hint="Index longer texts.")
+        network = MemoryNetwork.new(model.network, held.facts["width"], layers, seed)
+        losses = learn(
+            network, _Lessons(store, model.network.device), len(store.keys),
+            epochs=epochs, trust=trust, seed=seed, progress=progress,
+        )  # fmt: skip
+        settings = {"epochs": epochs, "layers": layers, "trust": trust, "seed": seed}
+        facts = {**belongs(model), **settings, "entries": len(store.keys)}
         edit.put(memory.NAME, facts, lambda folder: network.save(folder / memory.FILE))
     return losses
 

@@ -140,7 +140,7 @@ def learn(
             optimiser.zero_grad()
             torch.autograd.backward(found)
             optimiser.step()
-            total += float(found) * len(entries)
+            total += float(found.detach()) * len(entries)
         means.append(total / count)
         advance((epoch + 1) * count)
     for held in weights:
