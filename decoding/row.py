@@ -11,7 +11,7 @@ from tether.decoding.noise import row_state
 from tether.decoding.request import Delta, Request, Result, RowStats
 from tether.errors import DeadEnd, LimitReached, TetherError, UsageError
 from tether.grammars.constraint import Mask, Matcher
-from tether.grammars.healing import HealingMatcher
+from tether.grammars.healing import HealingMatcher, most_tokens
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import FinishReason
 
@@ -45,7 +45,7 @@ class Row:
         self._matcher: Matcher | None = None
         self._healing: HealingMatcher | None = None
         self._num_unsaid = len(vocabulary.decode_bytes(request.again))
-        self._most = request.max_tokens + len(request.again)
+        self._most = request.max_tokens + most_tokens(request.again)
         self._thought = bytearray()
         self._text = bytearray()
         self._thinking = request.think is not None

@@ -25,17 +25,24 @@ LOOK_BACK = 4
 def num_unhealed(vocabulary: Vocabulary, prompt: Sequence[int]) -> int:
     """How many of the last tokens of a prompt to say again, so that any token can be said there.
 
-    It is the most of up to `LOOK_BACK` tokens that some token begins with and goes on after. One
-    token of the prompt stays, and special tokens, which are no text.
+    Of up to `LOOK_BACK` tokens it is those from the first one inside of which some token could
+    begin that goes on after the prompt. One token of the prompt stays, and special tokens, which
+    are no text.
     """
     count, data = 0, b""
     for number, token in enumerate(reversed(prompt[1:][-LOOK_BACK:]), 1):
-        if token in vocabulary.special_ids or not vocabulary.tokens[token]:
+        piece = vocabulary.tokens[token]
+        if token in vocabulary.special_ids or not piece:
             break
-        data = vocabulary.tokens[token] + data
-        if vocabulary.speller.longer_than(data).size:
+        if any(vocabulary.speller.longer_than(piece[at:] + data).size for at in range(len(piece))):
             count = number
+        data = piece + data
     return count
+
+
+def most_tokens(again: Sequence[int]) -> int:
+    """In how many tokens that text may be said: cut elsewhere, it may need one more."""
+    return len(again) + 1 if again else 0
 
 
 class _Mark(NamedTuple):
@@ -49,7 +56,7 @@ class _Mark(NamedTuple):
 class HealingMatcher(Matcher):
     """`inner` behind bytes that have to be said first and are no part of its text.
 
-    They are said in at most as many tokens as they were cut into, so a budget of `inner` holds.
+    They are said in at most `most_tokens`, so a budget of `inner` holds.
 
     Args:
         vocabulary: The tokens.
@@ -61,7 +68,7 @@ class HealingMatcher(Matcher):
         self.vocabulary = vocabulary
         self._again, self._inner = tuple(again), inner
         self._data = vocabulary.decode_bytes(again)
-        self._marks = [_Mark(len(self._data), len(self._again))]
+        self._marks = [_Mark(len(self._data), most_tokens(self._again))]
 
     @property
     def healed(self) -> bool:

@@ -79,7 +79,7 @@ def test_failures_do_not_stop_the_batch(tether: Tether, fake: FakeEngine, home: 
         1: "usage", 2: "usage", 3: "schema", 4: "limit", 5: "usage", 6: "usage", 7: "usage",
         8: "dead_end",
     }  # fmt: skip
-    assert errors[1]["hint"] == "Did you mean `schema`?"
+    assert errors[1]["hint"].startswith("Did you mean `schema`")
     assert errors[3]["id"] == "long"
     assert "8 of 10 rows failed" in ran.err
 

@@ -12,7 +12,7 @@ from refusing import Without
 from tether.errors import DeadEnd, InternalError, LimitReached
 from tether.grammars import laws
 from tether.grammars.constraint import Constraint, Matcher
-from tether.grammars.healing import HealingMatcher, num_unhealed
+from tether.grammars.healing import HealingMatcher, most_tokens, num_unhealed
 from tether.grammars.json_schema import Bounds, json_schema
 from tether.grammars.languages import choices, regex
 from tether.grammars.vocabulary import Vocabulary
@@ -115,7 +115,7 @@ def test_every_way_says_the_end_of_the_prompt_and_then_the_language() -> None:
     inner = choices([text.decode() for text in language], vocab).start()
     ways = set(_said(HealingMatcher(vocab, again, inner)))
     spelled = set(_said(choices([f"abc{text.decode()}" for text in language], vocab).start()))
-    few = {way for way in spelled if _num_again(vocab, way) <= len(again)}
+    few = {way for way in spelled if _num_again(vocab, way) <= most_tokens(again)}
     assert ways == few
     assert {vocab.decode_bytes(way)[3:] for way in ways} == language
     assert any(vocab.tokens[token] == b"cc" for way in ways for token in way), "none runs over"
@@ -132,15 +132,15 @@ def test_the_budget_of_the_text_is_not_spent_on_the_prompt() -> None:
         dice = random.Random(seed)
         schema = json_schema(ORDER, VOCABULARY, bounds=Bounds(max_string=5))
         matcher: Matcher = HealingMatcher(VOCABULARY, again, schema.start())
-        matcher.limit(12 + len(again))
+        matcher.limit(12 + most_tokens(again))
         count = 0
         while not matcher.ended:
             going_on = [t for t in laws.allowed_tokens(matcher) if t] or [0]
             matcher.advance(dice.choice(going_on))
             count += 1 - matcher.retreat()
-        assert count <= 12 + len(again)
+        assert count <= 12 + most_tokens(again)
     with pytest.raises(LimitReached, match="3 are allowed"):
-        HealingMatcher(VOCABULARY, again, schema.start()).limit(3 + len(again))
+        HealingMatcher(VOCABULARY, again, schema.start()).limit(3 + most_tokens(again))
 
 
 def test_what_is_refused_is_taken_back_as_a_whole() -> None:
@@ -187,3 +187,6 @@ def test_special_tokens_and_the_first_token_stay() -> None:
     assert num_unhealed(VOCABULARY, [a, pad, a]) == 1
     assert num_unhealed(VOCABULARY, []) == 0
     assert num_unhealed(VOCABULARY, [a, VOCABULARY.tokens.index(b"z")]) == 0
+    inside = [a, VOCABULARY.tokens.index(b"z"), VOCABULARY.tokens.index(b'{"')]
+    assert num_unhealed(VOCABULARY, inside) == 1
+    assert num_unhealed(VOCABULARY, [a, a, VOCABULARY.tokens.index(b"b")]) == 2, "a token abab"
