@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,13 @@ def editing(path: Path, *, create: bool = False) -> Iterator[Edit]:
         UsageError: Another process writes it, or the folder holds other things.
         OutputError: The disk is full, or the like; the old index is as it was.
     """
+    new = _gone_if_it_fails(path)
     try:
         if create:
             _prepare(path)
         else:
             open_manifest(path)
-        with FileLock(path / "lock", timeout=0, mode=0o644):
+        with new, FileLock(path / "lock", timeout=0, mode=0o644):
             held = _held(path)
             edit = Edit(replace(held, parts={}) if create else held)
             with _swept(held):
@@ -146,6 +147,22 @@ def _prepare(path: Path) -> None:
 def _held(path: Path) -> Manifest:
     """What the index holds now; nothing where none was ever finished."""
     return open_manifest(path) if (path / MANIFEST).exists() else Manifest(path, "", 0, {})
+
+
+def _gone_if_it_fails(path: Path) -> AbstractContextManager[None]:
+    """Remove the folder of an index where the change fails that was to make it."""
+    return nullcontext() if path.exists() else _gone(path)
+
+
+@contextmanager
+def _gone(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for remove in ((path / "lock").unlink, (path / PARTS).rmdir, path.rmdir):
+            with suppress(OSError):
+                remove()
+        raise
 
 
 @contextmanager
