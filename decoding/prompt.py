@@ -8,11 +8,14 @@ model's: it takes the document, the question and the schema line apart), any oth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tether.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from tether.decoding.models.base import Model
 
 
@@ -127,8 +130,9 @@ def _clean(model: Model, text: str) -> str:
     return text
 
 
-def _render(model: Model, messages: list[dict[str, str]], **extra: object) -> str:
-    """Run a Jinja chat template as the library does, in its sandbox."""
+@lru_cache(maxsize=8)
+def _template(text: str) -> Template:
+    """A chat template, compiled once, in the sandbox in which the library runs it."""
     from jinja2 import TemplateError
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -140,9 +144,15 @@ def _render(model: Model, messages: list[dict[str, str]], **extra: object) -> st
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
     )
     environment.globals["raise_exception"] = refuse
+    return environment.from_string(text)
+
+
+def _render(model: Model, messages: list[dict[str, str]], **extra: object) -> str:
+    """Run a Jinja chat template."""
+    from jinja2 import TemplateError
+
     try:
-        template = environment.from_string(model.chat_template or "")
-        return template.render(
+        return _template(model.chat_template or "").render(
             messages=messages, add_generation_prompt=True, **model.special_tokens, **extra
         )
     except TemplateError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from tether.decoding.blend import sound
 from tether.decoding.cpu.tokens import bits
 from tether.decoding.plan import Evidence
+from tether.decoding.request import Sampling
 from tether.decoding.row import Row
 from tether.grounding.evidence import Clues, Moment, Source
 
@@ -24,12 +25,12 @@ class Gathered:
     """What the sources make of one step.
 
     Attributes:
-        evidence: On the device of the logits.
+        evidence: On the device of the logits; None where no choice can turn on it.
         clues: By the place of a row.
         doubt: float [rows], how far the nearest decision of a gate is from turning.
     """
 
-    evidence: Evidence
+    evidence: Evidence | None
     clues: Mapping[int, tuple[Clues, ...]]
     doubt: Tensor
 
@@ -58,7 +59,10 @@ def gathered(
         for place, found in zip(places, source.look([moments[n] for n in places]), strict=True):
             if found is not None:
                 clues.setdefault(place, []).append(found)
-    return _assembled({n: tuple(found) for n, found in clues.items()}, logits) if clues else None
+    if not clues:
+        return None
+    moved = {n for i, n in enumerate(looking) if n in clues and not step.agrees(i, clues[n])}
+    return _assembled({n: tuple(found) for n, found in clues.items()}, moved, logits)
 
 
 def _by_source(rows: Sequence[Row], places: Sequence[int]) -> dict[Source, list[int]]:
@@ -79,6 +83,7 @@ class _Step:
     allowed: np.ndarray | None
     hidden: np.ndarray | None
     attention: np.ndarray | None
+    words: np.ndarray
 
     @classmethod
     def of(
@@ -93,9 +98,8 @@ class _Step:
         """The tensors of these rows, in one transfer each."""
         needs = {need for row in rows for source in row.request.sources for need in source.needs}
         some = slice(None) if len(places) == len(logits) else list(places)
-        allowed = None
+        allowed, words = None, masks[some].numpy().view(np.uint32)
         if "allowed" in needs:
-            words = masks[some].numpy().view(np.uint32)
             allowed = np.stack([bits(row, logits.shape[1]).astype(bool) for row in words])
         return cls(
             rows,
@@ -103,6 +107,7 @@ class _Step:
             allowed,
             _numbers(hidden[some]) if "hidden" in needs else None,
             None if attention is None else _numbers(attention[some]),
+            words,
         )
 
     def moment(self, index: int, is_open: bool) -> Moment:
@@ -118,15 +123,33 @@ class _Step:
             attention=None if self.attention is None else self.attention[index],
         )
 
+    def agrees(self, index: int, clues: Sequence[Clues]) -> bool:
+        """Whether a greedy choice is what all clues say anyway: they need not be weighed."""
+        request = self.rows[index].request
+        if self.log_p is None or request.sampling != Sampling(seed=request.sampling.seed):
+            return False
+        best = int(self.log_p[index].argmax())
+        allowed = bool(self.words[index, best >> 5] >> np.uint32(best & 31) & np.uint32(1))
+        said = all((c.ids == best).all() and (c.share > 0 or (c.values >= 0).all()) for c in clues)
+        return allowed and said and not request.terms
+
 
 def _numbers(tensor: Tensor) -> np.ndarray:
     return (tensor if tensor.dtype == torch.float64 else tensor.float()).cpu().numpy()
 
 
-def _assembled(clues: Mapping[int, tuple[Clues, ...]], logits: Tensor) -> Gathered:
+def _assembled(
+    clues: Mapping[int, tuple[Clues, ...]], moved: Collection[int], logits: Tensor
+) -> Gathered:
+    """The tensors; only rows that are moved have any evidence in them."""
     count, device = len(logits), logits.device
-    added = [[c for c in clues.get(n, ()) if not c.share] for n in range(count)]
-    mixed = [[c for c in clues.get(n, ()) if c.share] for n in range(count)]
+    doubt = [min((c.doubt for c in clues.get(n, ())), default=np.inf) for n in range(count)]
+    doubts = torch.tensor(doubt, device=device)
+    if not moved:
+        return Gathered(None, clues, doubts)
+    held = [clues[n] if n in moved else () for n in range(count)]
+    added = [[c for c in row if not c.share] for row in held]
+    mixed = [[c for c in row if c.share] for row in held]
     scales = [min(1.0, _MOST / max(sum(c.share for c in row), _MOST)) for row in mixed]
     shares = [[c.values * (c.share * s) for c in row] for row, s in zip(mixed, scales, strict=True)]
     evidence = Evidence(
@@ -135,8 +158,7 @@ def _assembled(clues: Mapping[int, tuple[Clues, ...]], logits: Tensor) -> Gather
         _padded([[c.ids for c in row] for row in mixed], -1, np.int64, device),
         _padded(shares, 0, np.float32, device),
     )
-    doubt = [min((c.doubt for c in clues.get(n, ())), default=np.inf) for n in range(count)]
-    return Gathered(evidence, clues, torch.tensor(doubt, device=device))
+    return Gathered(evidence, clues, doubts)
 
 
 def _padded(
@@ -144,6 +166,8 @@ def _padded(
 ) -> Tensor:
     """[rows, longest]."""
     lengths = [sum(map(len, row)) for row in rows]
+    if not any(lengths):
+        return torch.from_numpy(np.empty((len(rows), 0), dtype=kind)).to(device)
     whole: np.ndarray = np.full((len(rows), max(lengths)), fill, dtype=kind)
     for held, row in zip(whole, rows, strict=True):
         at = 0

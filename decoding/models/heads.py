@@ -17,6 +17,7 @@ from tether.errors import UsageError
 
 _ROWS, _LENGTH, _SEED = 8, 24, 0
 _LEAST = 0.5  # share of the steps at which a copying head is right
+_NEAR = 0.8  # of the best one's share: watching a head costs time
 _MOST = 8
 _known: WeakKeyDictionary[Network, tuple[Head, ...]] = WeakKeyDictionary()
 
@@ -30,7 +31,9 @@ def copying_heads(model: Model) -> tuple[Head, ...]:
     network = model.network
     if network not in _known:
         scores = copy_scores(network, _noise(model))
-        layers, numbers = torch.nonzero(scores >= _LEAST, as_tuple=True)
+        layers, numbers = torch.nonzero(
+            scores >= max(_LEAST, _NEAR * float(scores.max())), as_tuple=True
+        )
         heads = zip(layers.tolist(), numbers.tolist(), strict=True)
         best = sorted(heads, key=lambda head: (-float(scores[head]), head))[:_MOST]
         _known[network] = tuple(sorted(best))
