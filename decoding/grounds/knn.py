@@ -26,7 +26,7 @@ class Knn(Stored):
 
     weight: float = option(0.25, "share of the probability; 0 changes nothing", low=0, high=0.999)
     k: int = option(1024, "neighbours, at most", low=1, high=1 << 16)
-    temperature: float = option(0.05, "of the squared distances of unit vectors", low=1e-6)
+    temperature: float = option(0.1, "of the squared distances of unit vectors", low=1e-6)
     gate: float = option(-1.0, "cosine that the nearest must exceed", low=-1, high=1)
     free: bool = option(False, "speak only where free text may stand")
 

@@ -18,7 +18,7 @@ from tether.grounding.index import Index
 from tether.grounding.index.maker import Progress
 from tether.grounding.index.writing import editing
 
-_NEIGHBOURS, _KEPT, _TEMPERATURE = 1024, 64, 0.05
+_NEIGHBOURS, _KEPT, _TEMPERATURE = 1024, 64, 0.1
 
 
 def train_memory(
