@@ -44,7 +44,7 @@ class Corpus:
         files: The files that are read, in their order, each once.
         size: Their bytes.
         read_bytes: How many of these were read so far.
-        num_left_out: Files in folders whose format is not known.
+        num_left_out: Files in folders that are of no known format, or no real files.
 
     Raises:
         EvidenceError: A path leads nowhere.
@@ -69,9 +69,12 @@ class Corpus:
         for file in self.files:
             try:
                 with file.open("rb") as stream:
+                    found = None
                     for found in self._documents(stream, file):
                         self.read_bytes = before + stream.tell()
                         yield from self._good(found)
+                if found is None:
+                    self._on_bad(_empty(file.as_posix()))
             except EvidenceError as error:
                 self._on_bad(error)
             except OSError as error:
@@ -100,8 +103,10 @@ class Corpus:
         for at, folders, names in os.walk(path):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(name for name in names if not name.startswith(".")):
-                if Path(name).suffix.lower() in READERS:
-                    yield Path(at) / name
+                file = Path(at, name)
+                special = file.exists() and not file.is_file()  # reading a pipe waits for ever
+                if file.suffix.lower() in READERS and not special:
+                    yield file
                 else:
                     self.num_left_out += 1
 
@@ -109,9 +114,7 @@ class Corpus:
 def _fault(document: Document) -> EvidenceError | None:
     """What makes a document useless, if anything."""
     if not document.text.strip():
-        return EvidenceError(
-            f"{document.place} is empty.", hint="Remove it, or go on without it: --skip-bad."
-        )
+        return _empty(document.place)
     for text in (document.name, document.text):
         try:
             text.encode("utf-8")
@@ -121,6 +124,10 @@ def _fault(document: Document) -> EvidenceError | None:
                 hint="UTF-8 has none: correct the escape.",
             )
     return None
+
+
+def _empty(place: str) -> EvidenceError:
+    return EvidenceError(f"{place} is empty.", hint="Remove it, or go on without it: --skip-bad.")
 
 
 def _unreadable(file: Path, error: OSError) -> EvidenceError:

@@ -129,13 +129,13 @@ class Manifest:
                 if reason:
                     yield Damage(name, file, reason)
 
-    def check(self, level: Level = "size", parts: tuple[str, ...] = ()) -> None:
-        """Refuse an index with a damaged file, among all parts or those named.
+    def check(self, level: Level) -> None:
+        """Refuse an index with a damaged file.
 
         Raises:
             UnavailableError: The message names the part and the file, the hint the cure.
         """
-        for damage in self.damages(level, parts):
+        for damage in self.damages(level):
             folder = self.parts[damage.part].folder.name
             raise UnavailableError(
                 f"The part '{damage.part}' of the index {self.path} is damaged: "

@@ -70,15 +70,11 @@ class Edit:
         """A part as it will be."""
         return self._parts[name]
 
-    def drop(self, name: str) -> None:
-        """Leave a part out of the new index."""
-        self._parts.pop(name, None)
-
     def commit(self) -> Manifest:
         """Write the manifest that names the new parts, then remove what it does not name."""
         path, passages = self.old.path, self._parts.get(PASSAGES)
         for name in self._written - {PASSAGES}:
-            if name in self._parts and passages is not None:
+            if passages is not None:
                 self._parts[name] = replace(self._parts[name], basis=passages.digest)
         made_by = f"tether {getattr(sys.modules['tether'], '__version__', '?')}"
         new = Manifest(path, made_by, self._generation, self._parts)

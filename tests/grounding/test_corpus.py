@@ -56,9 +56,10 @@ def test_folders_are_walked_in_order(here: Path) -> None:
         Path(name).write_text(name)
     Path("b/again.txt").symlink_to("z.txt")
     Path("b/a/loop").symlink_to("..")
+    os.mkfifo("b/pipe.txt")
     corpus = Corpus([Path("b"), Path("a.txt"), Path("./b/z.txt")], refuse)
     assert [document.name for document in corpus] == ["b/again.txt", "b/a/y.md", "a.txt"]
-    assert corpus.num_left_out == 1
+    assert corpus.num_left_out == 2
     assert corpus.read_bytes == corpus.size
 
 
@@ -144,6 +145,8 @@ BAD_FILES = [
     ("a.txt", b"", "a.txt is empty", "--skip-bad"),
     ("a.md", b" \n\t", "a.md is empty", "--skip-bad"),
     ("a.html", b"<script>x</script>", "a.html is empty", "--skip-bad"),
+    ("a.jsonl", b"\n", "a.jsonl is empty", "--skip-bad"),
+    ("a.csv", b"text,b\n", "a.csv is empty", "--skip-bad"),
     ("a.txt", b"x" * 1001, "a.txt has more than", "--max-document"),
     ("a.pdf", b"no pdf", "a.pdf is not a readable PDF", "qpdf"),
     ("a.pdf", pdf(["The heron"])[:300], "a.pdf is not a readable PDF", "qpdf"),
