@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
     from tether.grammars.spec import Spec
     from tether.grounding.evidence import Source
+    from tether.grounding.index import Index
+    from tether.grounding.witness import Witness
 
 OnDelta = Callable[["Delta"], None]
 
@@ -31,6 +33,7 @@ class Engine(Protocol):
         fingerprint: Equal for equal files.
         description: Facts for people and for a batch's identity: device, dtype.
         num_tokens: Size of the vocabulary.
+        max_positions: Tokens that prompt and output may have together.
         reads_fields: Whether the model was trained on the short schema line.
         others: The other models that terms listen to, role to name and fingerprint.
     """
@@ -39,6 +42,7 @@ class Engine(Protocol):
     fingerprint: str
     description: dict[str, Any]
     num_tokens: int
+    max_positions: int
     reads_fields: bool
     others: dict[str, str]
 
@@ -49,9 +53,19 @@ class Engine(Protocol):
         """The token ids of a prompt."""
 
     def sources(
-        self, grounds: Sequence[str], ids: tuple[int, ...], prompt: Prompt
+        self,
+        grounds: Sequence[str],
+        ids: tuple[int, ...],
+        prompt: Prompt,
+        index: Index | None = None,
     ) -> tuple[Source, ...]:
         """The evidence of a prompt encoded to these ids, by methods as users write them."""
+
+    def witness(self, ids: tuple[int, ...], prompt: Prompt) -> Witness:
+        """A watcher of the row of a prompt encoded to these ids."""
+
+    def odds(self, prompt: Prompt, spec: Spec, yes: bytes, no: bytes) -> float:
+        """Log-odds of answers under a spec that begin their choice with `yes`, against `no`."""
 
     def run(
         self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None
@@ -71,6 +85,7 @@ class LocalEngine:
         self.fingerprint = model.fingerprint
         self.description = dict(model.description)
         self.num_tokens = model.vocabulary.size
+        self.max_positions = model.network.max_positions
         self.reads_fields = "fields" in (model.chat_template or "")
 
     def compile(self, spec: Spec) -> Constraint:
@@ -84,7 +99,11 @@ class LocalEngine:
         return encode(self._model, prompt)
 
     def sources(
-        self, grounds: Sequence[str], ids: tuple[int, ...], prompt: Prompt
+        self,
+        grounds: Sequence[str],
+        ids: tuple[int, ...],
+        prompt: Prompt,
+        index: Index | None = None,
     ) -> tuple[Source, ...]:
         """Bind the methods to what the prompt holds."""
         if not grounds:
@@ -92,7 +111,25 @@ class LocalEngine:
         from tether.decoding.grounds.parse import bind_all, parse_all
         from tether.decoding.grounds.told import given
 
-        return bind_all(parse_all(grounds), given(self._model, ids, prompt))
+        return bind_all(parse_all(grounds), given(self._model, ids, prompt, index))
+
+    def witness(self, ids: tuple[int, ...], prompt: Prompt) -> Witness:
+        """Bind a watcher to what the prompt holds."""
+        from tether.decoding.grounds.told import given
+        from tether.decoding.grounds.witness import witness
+
+        return witness(given(self._model, ids, prompt))
+
+    def odds(self, prompt: Prompt, spec: Spec, yes: bytes, no: bytes) -> float:
+        """Decode one answer and keep how its first choice was weighed."""
+        from tether.decoding.request import Request
+        from tether.grounding.witness import Ballot
+
+        ballot = Ballot()
+        asked = Request("", self.encode(prompt), self.compile(spec), sources=(ballot,))
+        for _ in self.run([asked], slots=1):
+            pass
+        return ballot.odds(self._model.vocabulary.tokens, yes, no)
 
     def run(
         self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None

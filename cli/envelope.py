@@ -6,6 +6,7 @@ Their shapes are published as `docs/reference/output.schema.json`, made from `ou
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tether.cli import numbers
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tether.cli.engine import Engine
     from tether.cli.session import Outcome
     from tether.decoding.request import Delta
+    from tether.grounding.research import Search
 
 VERSION = 1
 
@@ -49,5 +51,38 @@ def _about(outcome: Outcome, engine: Engine) -> dict[str, Any]:
         "model": {"name": engine.name, "fingerprint": engine.fingerprint},
         "seed": outcome.task.settings.seed,
         "key": outcome.task.key,
+        **_evidence(outcome),
         "stats": stats,
+    }
+
+
+def _evidence(outcome: Outcome) -> dict[str, Any]:
+    evidence = outcome.evidence
+    return {
+        "passages": [_use(outcome, place) for place in range(len(evidence.passages))],
+        "left_out": evidence.left_out,
+        "searches": [_step(search) for search in evidence.searches],
+        "score": None if outcome.score is None else round(outcome.score, 6),
+    }
+
+
+def _use(outcome: Outcome, place: int) -> dict[str, Any]:
+    passage = outcome.evidence.passages[place]
+    support = round(outcome.support.get(place, 0.0), 6)
+    return {
+        "passage": place + 1,
+        "doc": passage.doc or None,
+        "start": passage.start,
+        "end": passage.end,
+        "support": support if outcome.task.settings.ground else None,
+    }
+
+
+def _step(search: Search) -> dict[str, Any]:
+    return {
+        "goal": search.aim.goal,
+        "query": search.aim.query,
+        "docs": [passage.doc for passage in search.found],
+        "odds": round(search.odds, 6) if isfinite(search.odds) else None,
+        "met": search.met,
     }

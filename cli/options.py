@@ -18,16 +18,20 @@ from tether.cli.kinds import SettingValue
 
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("model", "device", "schema", "type", "regex", "grammar", "system"), str),
-    **dict.fromkeys(("template", "field", "amateur", "expert"), str),
+    **dict.fromkeys(("template", "field", "amateur", "expert", "index"), str),
     **dict.fromkeys(
         ("choices", "verbatim", "stop", "evidence", "logit_bias", "contrast", "ground"), list[str]
     ),
     **dict.fromkeys(
         ("compile", "bound", "allow_remote", "raw_prompt", "heal", "think", "pretty"), bool
     ),
-    **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered"), bool),
-    **dict.fromkeys(("max_tokens", "top_k", "seed", "slots"), int),
+    **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered", "structure"), bool),
+    **dict.fromkeys(("max_tokens", "top_k", "seed", "slots", "passages", "research"), int),
     **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
+    "abstain_below": float,
+    "retrieve": Literal["auto", "bm25", "dense", "hybrid"],
+    "order": Literal["rank", "reverse", "chain", "peak"],
+    "abstain": Literal["off", "exit", "null"],
     "dtype": Literal["auto", "float32", "bfloat16", "float16", "float64"],
     "property_order": Literal["declared", "any"],
     "whitespace": Literal["compact", "flexible"],
@@ -57,6 +61,7 @@ _METAVARS = {
     "ground": "NAME[:WEIGHT][,KEY=VALUE]",
     "amateur": "NAME",
     "expert": "NAME",
+    "index": "FOLDER",
 }
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
 """Flags that do not say the same as the setting."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Finish = Literal["stop", "limit", "dead_end", "cancelled", "usage", "error"]
+Finish = Literal["stop", "limit", "dead_end", "cancelled", "usage", "error", "abstained"]
 
 
 class Shape(BaseModel):
@@ -37,6 +37,28 @@ class Stats(Shape):
     expert_tokens: int = Field(description="Choices that the expert made.")
 
 
+class PassageUse(Shape):
+    """A passage of the prompt, and what of the output rests on it."""
+
+    passage: int = Field(description="Its place in the prompt, from 1.")
+    doc: str | None = Field(description="Its document in the index; null for the user's own.")
+    start: int = Field(description="Where it begins in its document, in characters.")
+    end: int
+    support: float | None = Field(
+        description="Output tokens found in it; null where no grounding method looked."
+    )
+
+
+class SearchStep(Shape):
+    """`--research`: one search."""
+
+    goal: str
+    query: str
+    docs: list[str] = Field(description="Documents of what was found, best first.")
+    odds: float | None = Field(description="Log-odds that the goal is met; null for never.")
+    met: bool
+
+
 class Envelope(Shape):
     """`--envelope`: the payload with what is needed to account for it."""
 
@@ -47,6 +69,10 @@ class Envelope(Shape):
     model: ModelName
     seed: int
     key: str = Field(description="The row's id; empty for a single prompt.")
+    passages: list[PassageUse]
+    left_out: int = Field(description="Passages of the index for which there was no room.")
+    searches: list[SearchStep]
+    score: float | None = Field(description="What --abstain weighs, 0 to 1; null without it.")
     stats: Stats
 
 
@@ -74,6 +100,10 @@ class EndEvent(Shape):
     model: ModelName
     seed: int
     key: str
+    passages: list[PassageUse]
+    left_out: int = Field(description="Passages of the index for which there was no room.")
+    searches: list[SearchStep]
+    score: float | None = Field(description="What --abstain weighs, 0 to 1; null without it.")
     stats: Stats
     error: Reason | None = Field(description="null where the streamed text is valid.")
 

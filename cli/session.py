@@ -6,24 +6,25 @@ that cannot start is an outcome like any other, so that one bad row never stops 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tether.cli import abstention
 from tether.cli.config.settings_model import Settings
 from tether.cli.engine import Engine, OnDelta
+from tether.cli.evidence import NO_EVIDENCE, Evidence
+from tether.cli.preparing import Prepared, Preparer
+from tether.cli.retrieval import Retriever
 from tether.cli.said import Said
-from tether.decoding.prompt import Prompt, Turn
-from tether.decoding.request import Request, Result, RowStats, Sampling
-from tether.decoding.terms.parse import parse_all
-from tether.decoding.terms.prompts import cast
-from tether.errors import DeadEnd, InternalError, LimitReached, TetherError, UsageError
+from tether.decoding.prompt import Turn
+from tether.decoding.request import Request, Result, RowStats
+from tether.errors import Abstained, DeadEnd, InternalError, LimitReached, TetherError, UsageError
 from tether.types import FinishReason
 
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
 
-THINK_END = "</think>"
 _NO_STATS = RowStats(0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
 
@@ -35,6 +36,7 @@ class Task:
         key: Keys the noise, with the seed; need not be unique.
         text: The prompt, template filled in.
         passages: Evidence texts, already read.
+        retriever: Finds more of them; None where no index is named.
         said: What may be said.
         system: Instructions, already read.
         turns: What was said before the prompt.
@@ -47,6 +49,7 @@ class Task:
     settings: Settings
     said: Said
     passages: tuple[str, ...] = ()
+    retriever: Retriever | None = None
     system: str = ""
     turns: tuple[Turn, ...] = ()
     origin: Any = None
@@ -55,7 +58,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task; `text` is a valid payload exactly where `error` is None."""
+    """What became of a task; `text` is a valid payload exactly where `error` is None.
+
+    Attributes:
+        evidence: What the prompt held.
+        support: Output tokens that rest on a passage, by its place in the prompt.
+        score: How sure it is that the evidence carries the answer; None where nobody asked.
+    """
 
     task: Task
     text: str
@@ -63,6 +72,9 @@ class Outcome:
     finish: FinishReason
     stats: RowStats
     error: TetherError | None
+    evidence: Evidence = NO_EVIDENCE
+    support: Mapping[int, float] = field(default_factory=dict)
+    score: float | None = None
 
     def payload(self) -> str:
         """The text.
@@ -78,16 +90,16 @@ class Outcome:
 class Ticket(str):
     """A request's key that knows its task: keys of rows may repeat, tickets do not."""
 
-    __slots__ = ("constraint", "error", "task")
+    __slots__ = ("error", "prepared", "task")
     task: Task
     error: TetherError | None
-    constraint: Constraint | None
+    prepared: Prepared | None
 
     @classmethod
     def of(cls, task: Task) -> Ticket:
         """A ticket for this task."""
         ticket = cls(task.key)
-        ticket.task, ticket.error, ticket.constraint = task, task.error, None
+        ticket.task, ticket.error, ticket.prepared = task, task.error, None
         return ticket
 
 
@@ -110,53 +122,42 @@ class Session:
         ticket = Ticket.of(task)
         if task.error is None:
             try:
-                return self._prepared(ticket, task)
+                ticket.prepared = Preparer(self.engine).prepare(ticket, task)
+                abstention.check_relevance(task, ticket.prepared.evidence.texts)
+                return ticket.prepared.request
             except TetherError as error:
                 ticket.error = error
         return Request(key=ticket, prompt=())
 
-    def _prepared(self, ticket: Ticket, task: Task) -> Request:
-        settings = task.settings
-        if task.said.spec is not None:
-            ticket.constraint = self.engine.compile(task.said.spec.over(task.passages))
-        terms = parse_all(settings.contrast)
-        main, others = cast(self._prompt(task), terms)
-        ids = self.engine.encode(main)
-        return Request(
-            key=ticket,
-            prompt=ids,
-            constraint=ticket.constraint,
-            sampling=sampling(settings, self.engine.num_tokens),
-            max_tokens=settings.max_tokens,
-            extract=settings.extract == "best",
-            think=THINK_END if settings.think is True else settings.think or None,
-            stop=tuple(settings.stop),
-            terms=terms,
-            prompts={variant: self.engine.encode(prompt) for variant, prompt in others.items()},
-            sources=self.engine.sources(settings.ground, ids, main),
-            heal=settings.raw_prompt and settings.heal,
-        )
-
-    def _prompt(self, task: Task) -> Prompt:
-        return Prompt(
-            text=task.text,
-            passages=task.passages,
-            fields=task.said.fields(short=self.engine.reads_fields),
-            system=task.system,
-            turns=task.turns,
-            raw=task.settings.raw_prompt,
-        )
-
     def _outcome(self, result: Result) -> Outcome:
         ticket = result.key
         assert isinstance(ticket, Ticket), "the loop hands back the keys it was given"
-        task = ticket.task
-        if ticket.error is not None:
-            return Outcome(task, "", "", "error", _NO_STATS, ticket.error)
+        task, prepared = ticket.task, ticket.prepared
+        evidence = prepared.evidence if prepared else NO_EVIDENCE
+        if ticket.error is None:
+            score, error = self._judged(ticket, result)
+            found = Outcome(
+                task, result.text, result.thought, result.finish, result.stats, error,
+                evidence, result.support, score,
+            )  # fmt: skip
+        else:
+            found = Outcome(task, "", "", "error", _NO_STATS, ticket.error, evidence)
+        if not isinstance(found.error, Abstained):
+            return found
+        if abstention.allows_null(task, prepared.constraint if prepared else None):
+            return replace(found, text="null", finish="abstained", error=None)
+        return replace(found, finish="abstained")
+
+    def _judged(self, ticket: Ticket, result: Result) -> tuple[float | None, TetherError | None]:
+        """The score of an answer, where it is to have one, and what is wrong with it."""
+        task, prepared = ticket.task, ticket.prepared
         error = failure(result, task.settings.max_tokens)
-        if error is None:
-            error = refusal(ticket.constraint, result.text)
-        return Outcome(task, result.text, result.thought, result.finish, result.stats, error)
+        if error is None and prepared is not None:
+            error = refusal(prepared.constraint, result.text)
+        if error is not None or prepared is None or prepared.witness is None:
+            return None, error
+        score = abstention.carried(task, prepared.evidence.texts, result, prepared.witness)
+        return score, abstention.refusal(score, task.settings.abstain_below, result.text)
 
 
 def refusal(constraint: Constraint | None, text: str) -> TetherError | None:
@@ -187,27 +188,3 @@ def failure(result: Result, max_tokens: int) -> TetherError | None:
     if result.finish == "usage":
         return UsageError(message)
     return InternalError(message)
-
-
-def sampling(settings: Settings, num_tokens: int) -> Sampling:
-    """How tokens are chosen under these settings.
-
-    Raises:
-        UsageError: `logit_bias` names a token that the vocabulary does not have.
-    """
-    for token in settings.logit_bias:
-        if token >= num_tokens:
-            raise UsageError(
-                f"logit_bias names token {token}; the vocabulary ends at {num_tokens - 1}."
-            )
-    return Sampling(
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        min_p=settings.min_p,
-        typical_p=settings.typical_p,
-        repetition_penalty=settings.repetition_penalty,
-        logit_bias=settings.logit_bias,
-        order=settings.sampling_order,
-        seed=settings.seed,
-    )

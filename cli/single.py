@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,8 @@ def generate(given: Given, flags: Mapping[str, Any], *, is_json: bool) -> None:
     (outcome,) = Session(loaded).run([task], on_delta=_listener(resolved["stream"]))
     if resolved["stats"]:
         streams.say(_stats(outcome, loaded.name))
+        for line in _trace(outcome):
+            streams.say(line)
     if outcome.thought and not resolved["stream"] and not resolved["envelope"]:
         streams.say(outcome.thought, style="2")
     _write(outcome, loaded, resolved, rendering.render)
@@ -81,6 +83,11 @@ def _check_output(resolved: Resolved) -> None:
     if resolved["stream"] and shaped:
         raise UsageError(
             f"--stream writes the text as it comes: --{shaped[0]} cannot hold.",
+            hint="Leave one of them out.",
+        )
+    if resolved["stream"] and resolved["abstain"] != "off":
+        raise UsageError(
+            "--stream writes the text before --abstain can judge it.",
             hint="Leave one of them out.",
         )
     if resolved["envelope"] and len(shaped) > 1:
@@ -162,6 +169,23 @@ def _stats(outcome: Outcome, model: str) -> str:
         f"{stats.forwards} forwards{_views(stats)}, {stats.taken_back_tokens} tokens taken back, "
         f"first token {stats.first_token_s:.2f} s, total {stats.total_s:.2f} s, {rate:.0f} tokens/s"
     )
+
+
+def _trace(outcome: Outcome) -> Iterator[str]:
+    """How the passages were found, which of them had no room, and what the output rests on."""
+    evidence = outcome.evidence
+    for search in evidence.searches:
+        met = "met" if search.met else "not met"
+        yield f"search {search.aim.query!r} for {search.aim.goal!r}: {met} ({search.odds:.2f})"
+    if evidence.left_out:
+        yield f"{evidence.left_out} passages of the index left out: the model has no room for them"
+    if outcome.score is not None:
+        yield f"the evidence carries the answer: {outcome.score:.2f}"
+    best = max(outcome.support, key=outcome.support.__getitem__, default=None)
+    if best is not None and best < len(evidence.passages):
+        found, tokens = evidence.passages[best], outcome.support[best]
+        place = f"{found.doc}:{found.start}-{found.end}" if found.doc else f"passage {best + 1}"
+        yield f"rests on {place} ({tokens:.1f} of {outcome.stats.output_tokens} tokens)"
 
 
 def _views(stats: RowStats) -> str:

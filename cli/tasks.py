@@ -9,6 +9,7 @@ from typing import Any
 from tether.cli import said, texts
 from tether.cli.batches.rows import Row
 from tether.cli.config.settings import Layer, Origin, Resolved
+from tether.cli.retrieval import retriever
 from tether.cli.said import Said
 from tether.cli.session import Task
 from tether.cli.template import Template
@@ -28,6 +29,7 @@ class TaskMaker:
     Raises:
         UsageError: A text cannot be read.
         RefusedError: The template or the constraint is refused.
+        UnavailableError: The index cannot be used.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class TaskMaker:
         self.system = texts.read(resolved["system"])
         self.passages = tuple(texts.read(text) for text in resolved["evidence"])
         template = texts.read(resolved["template"])
+        self.retriever = retriever(resolved.settings)
         place = resolved.origins["template"].place
         self.template = Template.parse(template, place) if template else None
 
@@ -49,6 +52,7 @@ class TaskMaker:
             "template": self.template.parts if self.template else "",
             "system": self.system,
             "evidence": self.passages,
+            "index": self.retriever.identity if self.retriever else None,
         }
 
     def task(self, row: Row, origin: object) -> Task:
@@ -88,6 +92,7 @@ class TaskMaker:
             self._resolved.settings,
             self.said,
             passages=(*self.passages, *passages),
+            retriever=self.retriever,
             system=self.system,
         )
 
@@ -112,6 +117,7 @@ class TaskMaker:
             resolved.settings,
             wanted,
             passages=(*self.passages, *evidence),
+            retriever=self.retriever,
             system=system,
             turns=row.chat.said.turns if row.chat else (),
             origin=origin,

@@ -12,11 +12,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tether import errors
 from tether.cli import engine
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Delta, Request, Result, RowStats
 from tether.errors import UsageError
+from tether.grounding.witness import Witness
 
 
 @dataclass
@@ -43,6 +46,7 @@ class FakeEngine:
     name = "fake"
     fingerprint = "0" * 16
     num_tokens = 100
+    max_positions = 4096
     reads_fields = True
     others: dict[str, str] = {}  # noqa: RUF012
 
@@ -53,10 +57,19 @@ class FakeEngine:
         self.seen: list[Request] = []
         self.compiled: list[Any] = []
         self.keep = True
+        self.says_yes = 1.0
 
-    def sources(self, grounds: Any, ids: Any, prompt: Prompt) -> tuple[()]:
+    def sources(self, grounds: Any, ids: Any, prompt: Prompt, index: Any = None) -> tuple[()]:
         """A script needs no evidence."""
         return ()
+
+    def witness(self, ids: Any, prompt: Prompt) -> Witness:
+        """Watches nothing, since nothing is chosen."""
+        return Witness([ids] * len(prompt.passages), np.arange(0), ())
+
+    def odds(self, prompt: Prompt, spec: Any, yes: bytes, no: bytes) -> float:
+        """Whatever the script says."""
+        return self.says_yes
 
     def compile(self, spec: Any) -> Any:
         """A constraint that accepts all but INVALID."""

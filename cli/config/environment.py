@@ -15,7 +15,7 @@ PREFIX = "TETHER_"
 OTHER = ("TETHER_CONFIG_DIR", "TETHER_CACHE_DIR", "TETHER_PROFILE", "TETHER_DEBUG")
 """Variables that are not settings: two directories, the profiles to use, tracebacks."""
 
-_LISTS = ("choices", "stop", "evidence", "contrast")
+_LISTS = ("choices", "verbatim", "stop", "evidence", "contrast", "ground")
 
 
 def variable(key: str) -> str:
@@ -50,10 +50,10 @@ def profile_names(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _parse(name: str, key: str, text: str) -> SettingValue:
     """Lists are JSON or comma-separated, `logit_bias` is JSON or `ID=VALUE,...`.
 
-    Terms of `contrast` have commas in them and are separated by blanks.
+    Methods of `contrast` and `ground` have commas in them and are separated by blanks.
     """
     if key in _LISTS:
-        parts = text.split() if key == "contrast" else text.split(",")
+        parts = text.split() if key in ("contrast", "ground") else text.split(",")
         return _json(name, text) if text.startswith("[") else parts if text else []
     if key == "logit_bias":
         return _json(name, text) if text.startswith("{") else logit_bias(text.split(","), name)

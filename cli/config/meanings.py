@@ -45,6 +45,14 @@ GROUPS: dict[str, dict[str, str]] = {
         "seed": "The whole source of randomness, with the row's key.",
     },
     "grounding": {
+        "index": "An index; the passages that it finds for the question join the evidence.",
+        "passages": "The most passages taken from the index.",
+        "retrieve": "Search by words, by vectors, or both; `auto`: both where there are vectors.",
+        "order": "Order of the passages: as found, turned round, as a chain, or by attention.",
+        "structure": "Show passages under headings that the model finds; sentences are kept.",
+        "research": "Let the model judge what was found and search again, up to so many searches.",
+        "abstain": "Say nothing (exit code 8), or `null`, where the evidence carries no answer.",
+        "abstain_below": "The score from 0 to 1 that an answer needs, with --abstain.",
         "ground": "Let the evidence move the choices: `copy`, `copy:0.9,by=ngram`, ...",
     },
     "contrast": {

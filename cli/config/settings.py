@@ -218,6 +218,8 @@ def _anchored(key: str, value: SettingValue, base: Path) -> SettingValue:
     is_file = value.startswith("@") and not value.startswith("@@")
     if key in ("system", "template", "text") and is_file:
         return f"@{base / Path(value[1:]).expanduser()}"
+    if key == "index":
+        return str(base / Path(value).expanduser())
     if key in ("model", "amateur", "expert"):
         return _anchored_model(value, base)
     return value

@@ -102,6 +102,14 @@ class Settings(BaseModel):
     extract: Literal["off", "best"] = _setting("extract", "off")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = _setting("seed", 0)
 
+    index: str | None = _setting("index", None)
+    passages: Annotated[int, Field(ge=1, le=1000)] = _setting("passages", 4)
+    retrieve: Literal["auto", "bm25", "dense", "hybrid"] = _setting("retrieve", "auto")
+    order: Literal["rank", "reverse", "chain", "peak"] = _setting("order", "rank")
+    structure: bool = _setting("structure", False)
+    research: Annotated[int, Field(ge=0, le=100)] = _setting("research", 0)
+    abstain: Literal["off", "exit", "null"] = _setting("abstain", "off")
+    abstain_below: Annotated[Finite, Field(ge=0, le=1)] = _setting("abstain_below", 0.5)
     ground: Annotated[list[str], AfterValidator(_grounds)] = _setting("ground", [])
 
     contrast: Annotated[list[str], AfterValidator(_terms)] = _setting("contrast", [])
@@ -136,6 +144,7 @@ ROW_KEYS = (
     "schema", "regex", "choices", "grammar", "property_order", "whitespace", "bound", "formats",
     "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
-    "logit_bias", "sampling_order", "seed", "contrast", "ground",
+    "logit_bias", "sampling_order", "seed", "passages", "order", "structure", "research",
+    "abstain", "abstain_below", "ground", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tether.decoding.grounds.ground import Given, Told
 from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt
 
+if TYPE_CHECKING:
+    from tether.grounding.index import Index
 
-def given(model: Model, ids: tuple[int, ...], prompt: Prompt) -> Given:
+
+def given(model: Model, ids: tuple[int, ...], prompt: Prompt, index: Index | None = None) -> Given:
     """What the row of a prompt was given; without passages, its text is what is read.
 
     Args:
         model: Its vocabulary made the ids.
         ids: Token ids of the whole prompt.
         prompt: What they were made from.
+        index: Of a larger corpus.
     """
     if not prompt.passages:
-        return Given(model, told(model, ids, (prompt.text,)))
-    return Given(model, told(model, ids, prompt.passages), prompt.text)
+        return Given(model, told(model, ids, (prompt.text,)), index=index)
+    return Given(model, told(model, ids, prompt.passages), prompt.text, index)
 
 
 def told(model: Model, prompt: tuple[int, ...], passages: tuple[str, ...]) -> tuple[Told, ...]:

@@ -9,9 +9,9 @@ TokenId = NewType("TokenId", int)
 JsonScalar: TypeAlias = str | int | float | bool | None
 Json: TypeAlias = "JsonScalar | list[Json] | dict[str, Json]"
 
-FinishReason = Literal["stop", "limit", "dead_end", "cancelled", "usage", "error"]
+FinishReason = Literal["stop", "limit", "dead_end", "cancelled", "usage", "error", "abstained"]
 """Why a row ended: constraint complete, token limit, no legal token, cancelled, what
-was asked cannot be done, or an error."""
+was asked cannot be done, an error, or evidence that does not carry the answer."""
 
 Order = Literal["declared", "any"]
 Whitespace = Literal["compact", "flexible"]

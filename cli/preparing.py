@@ -1,0 +1,187 @@
+"""From a task to the request that the loop decodes: evidence found, fitted and put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tether.cli import structuring
+from tether.cli.config.settings_model import Settings
+from tether.cli.evidence import Evidence
+from tether.cli.judging import ModelJudge
+from tether.decoding.prompt import Prompt
+from tether.decoding.request import Request, Sampling
+from tether.decoding.terms.parse import parse_all
+from tether.decoding.terms.prompts import cast
+from tether.errors import UsageError
+
+if TYPE_CHECKING:
+    from tether.cli.engine import Engine
+    from tether.cli.session import Task
+    from tether.grammars.constraint import Constraint
+    from tether.grounding.passages import Passage
+    from tether.grounding.witness import Witness
+
+THINK_END = "</think>"
+_ANSWER_SHARE = 4  # at most a quarter of the positions is kept free for the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A task that is ready to be decoded.
+
+    Attributes:
+        witness: Watches the row, where somebody asks for what it sees.
+    """
+
+    request: Request
+    evidence: Evidence
+    witness: Witness | None = None
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What may be said."""
+        return self.request.constraint
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Prepares tasks for an engine; what the model has to say for that, it says in between."""
+
+    engine: Engine
+
+    def prepare(self, key: str, task: Task) -> Prepared:
+        """The request of a task.
+
+        Raises:
+            TetherError: The task cannot be run.
+        """
+        watched = task.settings.abstain != "off"
+        if watched and task.settings.extract == "best":
+            raise UsageError(
+                "`abstain` watches the model choose, and `extract` takes what scores best.",
+                hint="Leave one of them out.",
+            )
+        found = self._structured(task, self._found(task))
+        evidence = self._ordered(task, found.fitted(lambda some: self._fits(task, some)))
+        return self._built(key, task, evidence, watched=watched)
+
+    def _found(self, task: Task) -> Evidence:
+        """The task's own passages, and those of the index."""
+        settings, retriever = task.settings, task.retriever
+        if retriever is None:
+            return Evidence.of(task.passages, ())
+        if not settings.research:
+            return Evidence.of(task.passages, retriever.find(task.text, settings.passages))
+        from tether.grounding.research import gathered, research
+
+        def find(query: str) -> Sequence[Passage]:
+            return retriever.find(query, settings.passages)
+
+        searches = research(task.text, find, ModelJudge(self.engine), settings.research)
+        return Evidence.of(task.passages, gathered(searches), searches)
+
+    def _structured(self, task: Task, evidence: Evidence) -> Evidence:
+        if not task.settings.structure:
+            return evidence
+        texts = (structuring.structured(self.engine, text) for text in evidence.texts)
+        return replace(evidence, texts=tuple(texts))
+
+    def _fits(self, task: Task, evidence: Evidence) -> bool:
+        """Whether the prompt leaves room for an answer."""
+        try:
+            ids = self.engine.encode(self._prompt(task, evidence))
+        except UsageError:  # longer than the model's positions
+            return False
+        most = self.engine.max_positions
+        return len(ids) + min(task.settings.max_tokens, most // _ANSWER_SHARE) <= most
+
+    def _ordered(self, task: Task, evidence: Evidence) -> Evidence:
+        if task.settings.order == "rank" or len(evidence.passages) < 2:
+            return evidence
+        from tether.grounding.index.order import arrange
+
+        texts = [passage.text for passage in evidence.passages]
+        measure = self._attention(task, evidence) if task.settings.order == "peak" else None
+        return evidence.arranged(arrange(task.text, texts, task.settings.order, measure))
+
+    def _attention(
+        self, task: Task, evidence: Evidence
+    ) -> Callable[[Sequence[int]], Sequence[float]] | None:
+        """What `peak` measures with: one answer an order; None where no head can be watched."""
+
+        def measure(places: Sequence[int]) -> Sequence[float]:
+            trial = self._built("", task, evidence.arranged(places), watched=True)
+            assert trial.witness is not None, "it was asked for"
+            for _ in self.engine.run([trial.request], slots=1):
+                pass
+            return trial.witness.attention()
+
+        first = self._built("", task, evidence, watched=True).witness
+        return measure if first is not None and first.heads else None
+
+    def _built(self, key: str, task: Task, evidence: Evidence, *, watched: bool) -> Prepared:
+        settings, engine = task.settings, self.engine
+        constraint = self._constraint(task, evidence)
+        terms = parse_all(settings.contrast)
+        main, others = cast(self._prompt(task, evidence), terms)
+        ids = engine.encode(main)
+        index = task.retriever.index if task.retriever else None
+        sources = engine.sources(settings.ground, ids, main, index)
+        witness = engine.witness(ids, main) if watched else None
+        request = Request(
+            key=key,
+            prompt=ids,
+            constraint=constraint,
+            sampling=sampling(settings, engine.num_tokens),
+            max_tokens=settings.max_tokens,
+            extract=settings.extract == "best" and not watched,
+            think=THINK_END if settings.think is True else settings.think or None,
+            stop=tuple(settings.stop),
+            terms=terms,
+            prompts={variant: engine.encode(prompt) for variant, prompt in others.items()},
+            sources=(*sources, witness) if witness else sources,
+            heal=settings.raw_prompt and settings.heal,
+        )
+        return Prepared(request, evidence, witness)
+
+    def _constraint(self, task: Task, evidence: Evidence) -> Constraint | None:
+        if task.said.spec is None:
+            return None
+        passages = tuple(passage.text for passage in evidence.passages)
+        return self.engine.compile(task.said.spec.over(passages, evidence.names))
+
+    def _prompt(self, task: Task, evidence: Evidence) -> Prompt:
+        return Prompt(
+            text=task.text,
+            passages=evidence.texts,
+            fields=task.said.fields(short=self.engine.reads_fields),
+            system=task.system,
+            turns=task.turns,
+            raw=task.settings.raw_prompt,
+        )
+
+
+def sampling(settings: Settings, num_tokens: int) -> Sampling:
+    """How tokens are chosen under these settings.
+
+    Raises:
+        UsageError: `logit_bias` names a token that the vocabulary does not have.
+    """
+    for token in settings.logit_bias:
+        if token >= num_tokens:
+            raise UsageError(
+                f"logit_bias names token {token}; the vocabulary ends at {num_tokens - 1}."
+            )
+    return Sampling(
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        min_p=settings.min_p,
+        typical_p=settings.typical_p,
+        repetition_penalty=settings.repetition_penalty,
+        logit_bias=settings.logit_bias,
+        order=settings.sampling_order,
+        seed=settings.seed,
+    )
