@@ -117,7 +117,7 @@ def editing(path: Path, *, create: bool = False) -> Iterator[Edit]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OutputError(
-            f"{error.filename or path} cannot be written: {reason}.",
+            f"The index {path} cannot be written: {reason}.",
             hint="The index is as it was before; cure that and run it again.",
         ) from error
 
