@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from tether.decoding.grounds.place import Place
 from tether.decoding.noise import row_state
 from tether.decoding.request import Delta, Request, Result, RowStats
 from tether.errors import DeadEnd, LimitReached, TetherError, UsageError
@@ -54,6 +55,7 @@ class Row:
         self._num_view_forwards = self._num_led = 0
         self._forced_at: list[int] = []
         self._credits: dict[int, dict[int, float]] = {}
+        self._place = Place()
         self._message = ""
         self._started, self._first_token_s = time.perf_counter(), 0.0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -73,6 +75,11 @@ class Row:
     def constrained(self) -> bool:
         """Whether the next token goes through a mask of the row's own."""
         return self._matcher is not None or self._healing is not None
+
+    @property
+    def in_key(self) -> bool:
+        """Whether a constrained text stands in the name of a member of a JSON object."""
+        return self.constrained and self._place.at(self._text, self._num_taken_back).in_key
 
     @property
     def free(self) -> bool:

@@ -29,8 +29,8 @@ class Moment:
     Attributes:
         context: Every token so far: the prompt, then the output.
         start: Where the output begins.
-        open: Whether at least an eighth of the vocabulary may be said: free text, or the inside
-            of a string, not keys and punctuation.
+        open: Whether at least an eighth of the vocabulary may be said, and that not as a member's
+            name: free text, or a string that is a value.
         log_p: float [vocab], log-probabilities of the model, mask not applied.
         allowed: Boolean [vocab]; None allows all.
         hidden: float [width], what the model's head reads.

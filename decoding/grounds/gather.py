@@ -53,7 +53,10 @@ def gathered(
         return None
     open_from = logits.shape[1] / _OPEN_SHARE
     step = _Step.of([rows[n] for n in looking], looking, logits, masks, hidden, attention)
-    moments = {n: step.moment(i, counts[n] >= open_from) for i, n in enumerate(looking)}
+    moments = {
+        n: step.moment(i, counts[n] >= open_from and not rows[n].in_key)
+        for i, n in enumerate(looking)
+    }
     clues: dict[int, list[Clues]] = {}
     for source, places in _by_source(rows, looking).items():
         for place, found in zip(places, source.look([moments[n] for n in places]), strict=True):

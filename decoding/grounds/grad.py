@@ -32,7 +32,7 @@ class Grad(Stored):
     mode: Literal["prob", "logit", "count"] = option(
         "prob", "what a step weighs: the model's probability, its logit, or 1"
     )
-    order: int = option(LONGEST, "tokens that a step goes by, at most", low=1, high=LONGEST)
+    order: int = option(3, "tokens that a step goes by, at most", low=1, high=LONGEST)
     patience: float = option(2.0, "sightings at which half of the weight is given", low=0)
     gate: bool = option(True, "weigh by sightings and by the entropy of the model")
     free: bool = option(True, "speak only where free text may stand")
