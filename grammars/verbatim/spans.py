@@ -19,9 +19,9 @@ from tether.grammars.verbatim.suffixes import BREAK, Ints, Suffixes
 from tether.grammars.verbatim.table import Ids, Table, table
 from tether.grammars.vocabulary import Vocabulary
 
-_FEW = 24
+_FEW = 64
 """Suffixes that are read one by one; where there are more, all of them are walked at once."""
-_KEPT = 64
+_KEPT = 512
 """Masks of wide ranges that are kept, as many rows stand at the beginning of a quote."""
 
 
@@ -198,9 +198,11 @@ class Spans:
     def _lower(self, low: Ids, high: Ids, byte: npt.NDArray[np.integer], depth: int) -> Ids:
         """In each range the first suffix whose byte at `depth` is not below `byte`."""
         low, high = low.copy(), high.copy()
+        last = len(self.suffixes.bytes) - 1  # ranges that are closed already look anywhere
         while (open_ := low < high).any():
             middle = np.where(open_, (low + high) >> 1, 0)
-            less = open_ & (self.suffixes.bytes[self._order[middle] + depth] < byte)
+            at = np.minimum(self._order[middle] + depth, last)
+            less = open_ & (self.suffixes.bytes[at] < byte)
             low = np.where(less, middle + 1, low)
             high = np.where(open_ & ~less, middle, high)
         return low

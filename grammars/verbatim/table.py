@@ -55,15 +55,19 @@ class Table:
     risky: frozenset[int]
 
 
-@lru_cache(maxsize=16)
 def table(vocabulary: Vocabulary, *, escaped: bool, after_backslash: bool = False) -> Table:
-    """The table of a vocabulary.
+    """The table of a vocabulary; made once.
 
     Args:
         vocabulary: The tokens.
         escaped: Whether quotes are JSON strings; else no token closes one.
         after_backslash: Whether a backslash came last.
     """
+    return _table(vocabulary, escaped, after_backslash)
+
+
+@lru_cache(maxsize=16)
+def _table(vocabulary: Vocabulary, escaped: bool, after_backslash: bool) -> Table:
     within: dict[bytes, list[int]] = {}
     closing: dict[bytes, list[int]] = {}
     risky = set()
@@ -77,9 +81,8 @@ def table(vocabulary: Vocabulary, *, escaped: bool, after_backslash: bool = Fals
         closing.setdefault(text[:end], []).append(token)
         if not _PLAIN_REST.fullmatch(text, end + 1):
             risky.add(token)
-    pieces = within.keys() | closing.keys()
-    known = frozenset(piece[:n] for piece in pieces for n in range(len(piece) + 1))
-    return Table(within, closing, known, _levels(known, within, closing), frozenset(risky))
+    known, levels = _trie(within, closing)
+    return Table(within, closing, known, levels, frozenset(risky))
 
 
 def string_end(text: bytes, after_backslash: bool) -> int:
@@ -92,26 +95,49 @@ def string_end(text: bytes, after_backslash: bool) -> int:
     return len(text)
 
 
-def _levels(
-    known: Iterable[bytes], within: dict[bytes, list[int]], closing: dict[bytes, list[int]]
-) -> tuple[Level, ...]:
-    by_length: dict[int, list[bytes]] = {}
-    for piece in known:
-        by_length.setdefault(len(piece), []).append(piece)
-    places = {b"": 0}
-    levels = []
-    for length in range(1, len(by_length)):
-        pieces = by_length[length]
-        parents = [places[piece[:-1]] for piece in pieces]
-        places = {piece: place for place, piece in enumerate(pieces)}
-        last = np.frombuffer(b"".join(piece[-1:] for piece in pieces), dtype=np.uint8)
-        said = _listed(pieces, within), _listed(pieces, closing)
-        levels.append(Level(np.array(parents, dtype=np.int64), last, *said))
-    return tuple(levels)
+def _trie(
+    within: dict[bytes, list[int]], closing: dict[bytes, list[int]]
+) -> tuple[frozenset[bytes], tuple[Level, ...]]:
+    """Every beginning of a piece, and the same by length."""
+    pieces = sorted(within.keys() | closing.keys())
+    known, nodes = {b""}, [_Nodes() for _ in range(max(map(len, pieces), default=0))]
+    for piece in pieces:
+        for length in range(len(piece), 0, -1):
+            if piece[:length] in known:
+                break
+            known.add(piece[:length])
+        else:
+            length = 0
+        for at in range(length, len(piece)):
+            nodes[at].parents.append(len(nodes[at - 1].bytes) - 1 if at else 0)
+            nodes[at].bytes.append(piece[at])
+        if piece:
+            nodes[len(piece) - 1].end(within.get(piece, ()), closing.get(piece, ()))
+    return frozenset(known), tuple(level.frozen() for level in nodes)
 
 
-def _listed(pieces: list[bytes], tokens: dict[bytes, list[int]]) -> tuple[Ids, Ids]:
-    """(place, token) of every token of these pieces."""
-    pairs = [(at, token) for at, piece in enumerate(pieces) for token in tokens.get(piece, ())]
+class _Nodes:
+    """A level that is being made; pieces come sorted, so a parent is the newest of its level."""
+
+    def __init__(self) -> None:
+        self.parents: list[int] = []
+        self.bytes = bytearray()
+        self._within: list[tuple[int, int]] = []
+        self._closing: list[tuple[int, int]] = []
+
+    def end(self, within: Iterable[int], closing: Iterable[int]) -> None:
+        """The tokens of the newest piece."""
+        here = len(self.bytes) - 1
+        self._within += ((here, token) for token in within)
+        self._closing += ((here, token) for token in closing)
+
+    def frozen(self) -> Level:
+        """The level as arrays."""
+        parents = np.array(self.parents, dtype=np.int64)
+        last = np.frombuffer(bytes(self.bytes), dtype=np.uint8)
+        return Level(parents, last, _columns(self._within), _columns(self._closing))
+
+
+def _columns(pairs: list[tuple[int, int]]) -> tuple[Ids, Ids]:
     found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return found[:, 0], found[:, 1]

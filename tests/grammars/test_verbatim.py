@@ -64,7 +64,21 @@ def vocab() -> Vocabulary:
         '["a',
         '"a',
     ]
-    longer += ["\\n", "\\\\", '\\"', "a\\", 'n"', "你", "aé", 'é"]', '":1', '"q":"a', "12", ',"s']
+    longer += [
+        "\\n",
+        "\\\\",
+        '\\"',
+        "a\\",
+        'n"',
+        "你",
+        "aé",
+        'é"]',
+        '":1',
+        '"q":"a',
+        "12",
+        ',"s',
+        "ab1" * 3,
+    ]
     pieces = [b"\xc3", b"\xa9a", b"\xf0\x9f", b"\xff\xff"]
     tokens = [b"<eos>", *(bytes([i]) for i in range(256)), *(t.encode() for t in longer), *pieces]
     return Vocabulary.from_tokens([*tokens, b""], eos_id=0)
@@ -291,6 +305,13 @@ def test_wide_and_narrow_ranges_agree(vocab: Vocabulary, monkeypatch: pytest.Mon
                     masks.append(_masks(spans.Spans(suffixes, least, longest), vocab))
                 assert masks[0] == masks[1]
                 assert len(masks[0]) > 3
+
+
+def test_wide_ranges_end_with_the_evidence(vocab: Vocabulary, monkeypatch: Any) -> None:
+    monkeypatch.setattr(spans, "_FEW", 0)
+    quotes = spans.Spans(Evidence(["ab1" * 4 + " -"]).suffixes(escaped=False), 1)
+    mask = quotes.mask(vocab, quotes.start())  # the first suffix, " -", has no ninth byte
+    assert vocab.tokens.index(b"ab1" * 3) in laws.allowed_ids(mask)
 
 
 def shape(pattern: str) -> Automaton:
