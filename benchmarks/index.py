@@ -78,6 +78,7 @@ class _Bench:
     ) -> None:
         self._results, self._path, self._corpus = results, path, corpus
         self._embedder, self._makers = embedder, makers
+        self._began = time.process_time()
 
     def run(self) -> None:
         """All rows, in the order in which one index allows them."""
@@ -101,6 +102,7 @@ class _Bench:
         by_part = {maker.name: maker.seconds for maker in self._makers}
         by_part["passages"] = seconds - sum(by_part.values())
         figures = {f"{name}_s": spread([value]) for name, value in by_part.items()}
+        figures["build_cpu_s"] = spread([time.process_time() - self._began])
         opened = _seconds(lambda: Index.open(self._path))
         manifest = Index.open(self._path).manifest
         for name, part in manifest.parts.items():
