@@ -56,12 +56,13 @@ class Knob:
         """The knob turned to a coordinate."""
         return Steer(self.facts.layer, self.direction, value)
 
-    def save(self, path: Path) -> None:
-        """Write the file beside its place, then put it there."""
+    def save(self, path: Path) -> Facts:
+        """Write the file beside its place, then put it there; return its facts."""
         aside = path.with_name(f"{path.name}.part")
         metadata = {_FACTS: json.dumps(asdict(self.facts))}
         save_file({_DIRECTION: self.direction.float().cpu().contiguous()}, aside, metadata)
         os.replace(aside, path)
+        return self.facts
 
 
 def load(path: Path) -> Knob:

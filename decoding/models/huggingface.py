@@ -99,7 +99,7 @@ class HuggingFaceNetwork:
     ) -> Tensor:
         """See Network.forward. Where the head is not plain, the states are already logits."""
         with ExitStack() as around:
-            base = self._base if watch is None and edit is None else self._model.base_model
+            base: Any = self._base if watch is None and edit is None else self._model.base_model
             if watch is not None:
                 config = self._model.config.get_text_config()
                 around.enter_context(watching(config, watch, window))

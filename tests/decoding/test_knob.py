@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,22 @@ import torch
 from checkpoints import save_checkpoint
 
 from tether.decoding import models
+from tether.decoding.builtin.generator.example import Split
+from tether.decoding.builtin.generator.qa_task import make_qa
+from tether.decoding.builtin.knob_rows import rows
 from tether.decoding.cache import SlotCache
+from tether.decoding.grounds.ground import Given
+from tether.decoding.grounds.parse import bind_all, parse_all
+from tether.decoding.knob.batch import Batch, Interchange
+from tether.decoding.knob.file import load
+from tether.decoding.knob.items import read_items
 from tether.decoding.knob.steer import Steer, Steering, Turning, turned
+from tether.decoding.knob.train import Schedule, train
 from tether.decoding.loop import Loop
 from tether.decoding.models import Backend
 from tether.decoding.models.base import Model
 from tether.decoding.request import Request
+from tether.errors import EvidenceError, UsageError
 
 BACKENDS: tuple[Backend, Backend] = ("lean", "transformers")
 WIDTH = 32
@@ -129,3 +141,111 @@ def test_gpt2_is_turned_too(tmp_path: Path) -> None:
     found, plain = (read(model, ROWS, [s, None, None]) for s in (Steer(1, unit(), 9.0), None))
     assert torch.equal(found[1:], plain[1:])
     assert not torch.allclose(found[0], plain[0], atol=1e-2)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    return models.load(dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def knob(shipped: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("knob") / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows(1, 96)))
+    facts = train(shipped, read_items(path, shipped), Schedule((3,), 2, 8)).save(path)
+    assert facts.accuracy["prior"] >= 0.9
+    return path
+
+
+class TestLearning:
+    def test_turning_it_flips_the_answer(self, shipped: Model, knob: Path) -> None:
+        rng = random.Random(7)
+        items = [make_qa(rng, Split("test", 0.0), "contradict") for _ in range(16)]
+        said = {}
+        for to in ("context", "prior"):
+            turn = parse_all([f"knob,file={knob},to={to}"])
+            (source,) = bind_all(turn, Given(shipped, ()))
+            asked = [
+                Request(
+                    str(n),
+                    tuple(shipped.vocabulary.encode_prompt(item.prompt, begin=False)),
+                    max_tokens=40,
+                    sources=(source,),
+                )
+                for n, item in enumerate(items)
+            ]
+            found = {r.key: r.text for r in Loop(shipped, slots=16).run(asked)}
+            said[to] = [found[str(n)] for n in range(len(items))]
+        golds = [item.answer.removesuffix("<|end|>") for item in items]
+        assert sum(map(str.__eq__, said["context"], golds)) >= 10
+        assert sum(a == item.memory for a, item in zip(said["prior"], items, strict=True)) >= 14
+
+    def test_a_knob_of_another_model_is_refused(
+        self, both: dict[str, Model], knob: Path, tmp_path: Path
+    ) -> None:
+        (turn,) = parse_all([f"knob,file={knob}"])
+        with pytest.raises(EvidenceError, match="another model") as caught:
+            turn.bind(Given(both["lean"], ()))
+        assert "train-knob" in caught.value.hint
+        broken = tmp_path / "broken"
+        for content in (b"", knob.read_bytes()[:40], b"{}" * 40):
+            broken.write_bytes(content)
+            with pytest.raises(EvidenceError, match="is no knob"):
+                load(broken)
+        with pytest.raises(EvidenceError, match="is no knob"):
+            load(tmp_path / "absent")
+
+    def test_a_number_is_the_coordinate_itself(self, shipped: Model, knob: Path) -> None:
+        facts = load(knob).facts
+        middle = (facts.context + facts.prior) / 2
+
+        def value(text: str) -> float:
+            (turn,) = parse_all([text])
+            source = turn.bind(Given(shipped, ()))
+            assert isinstance(source, Turning)
+            return source.steer.value
+
+        assert value(f"knob,file={knob},to=-2.5") == -2.5
+        assert value(f"knob,file={knob},to=prior") == pytest.approx(facts.prior)
+        assert value(f"knob:2,file={knob}") == pytest.approx(2 * facts.context - middle)
+
+    @pytest.mark.parametrize(
+        ("row", "message"),
+        [
+            ("{", "row 1 is no JSON"),
+            ('{"context": "x"}', "row 1 has no `prompt`"),
+            ('{"prompt": "x"}', "row 1 has no answer"),
+            ('{"prompt": "x", "context": "a", "intent": "prior"}', "no answer by its own intent"),
+            ('{"prompt": "x", "context": "a", "intent": "both"}', "'both' is no intent"),
+            ('{"prompt": "x", "context": "a", "evidence": "e"}', "no list of texts"),
+            ('{"prompt": "x", "context": "a", "answer": "e"}', "unknown key `answer`"),
+        ],
+    )
+    def test_a_bad_row_is_named(
+        self, row: str, message: str, shipped: Model, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "rows.jsonl"
+        path.write_text(row + "\n")
+        with pytest.raises(EvidenceError, match=message):
+            read_items(path, shipped)
+
+    def test_too_few_rows_and_no_such_layer(self, shipped: Model, tmp_path: Path) -> None:
+        path = tmp_path / "rows.jsonl"
+        path.write_text('{"prompt": "x", "context": "a", "prior": "b"}\n')
+        items = read_items(path, shipped)
+        with pytest.raises(EvidenceError, match="too few to learn from"):
+            train(shipped, items, Schedule((1,)))
+        with pytest.raises(UsageError, match="no layer 7"):
+            train(shipped, items, Schedule((7,)))
+
+
+def test_both_backends_give_the_same_gradient(both: dict[str, Model]) -> None:
+    gradients = []
+    for backend in BACKENDS:
+        network = both[backend].network
+        batch = Batch.of(network, [(5, 6, 7), (8, 9)], [(10, 11), ()])
+        direction = unit().requires_grad_()
+        loss = batch.loss(network, Interchange(2, direction, batch.lasts))
+        gradients += torch.autograd.grad(loss, direction)
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5, rtol=1e-3)
+    assert gradients[0].abs().max() > 1e-4
