@@ -1,7 +1,7 @@
 """GRAD: which token followed which in the evidence, and how strongly the model endorsed it.
 
-After "Graph-retrieved adaptive decoding" (arXiv 2511.03900). Ours: rows are keyed by the last one
-to three tokens, with back-off to the longest that the evidence knows; an edge sums probabilities,
+After "Graph-retrieved adaptive decoding" (arXiv 2511.03900). Ours: rows are keyed by the last few
+tokens, with back-off to the longest that the evidence knows; an edge sums probabilities,
 which a shift of the model's logits cannot change; the bonus grows with the number of times the row
 was seen and with the entropy of the model.
 """
@@ -21,7 +21,7 @@ from tether.grounding.index.strings import damaged, load_array, save_array
 NAME = "transitions"
 """The part of an index that holds them."""
 
-LONGEST = 3  # tokens in a key, at most
+LONGEST = 6  # tokens in a key, at most; where spaces are tokens, three tokens are hardly two words
 _FILES = {
     "keys": "uint64", "first": "int64", "next": "int32", "weight": "float32", "count": "int32",
     "origin": "int32",

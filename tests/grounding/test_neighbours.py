@@ -38,7 +38,7 @@ def moments(queries: NDArray[np.float32], *, is_open: bool = True) -> list[Momen
 
 def summed(clues: Clues | None, size: int) -> NDArray[np.float64]:
     assert clues is not None
-    return np.bincount(clues.ids, clues.values, size)
+    return np.bincount(clues.ids, clues.values, size).astype(np.float64)
 
 
 def at(distances: list[float]) -> NDArray[np.float32]:

@@ -20,8 +20,9 @@ QUERY = np.array([1.0, 0.0], np.float32)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    exp: NDArray[np.float64] = np.exp(logits - logits.max())
-    return exp / exp.sum()
+    exp = np.exp(logits - logits.max())
+    found: NDArray[np.float64] = exp / exp.sum()
+    return found
 
 
 def store(said: NDArray[np.float64], kept: int, keys: NDArray[np.float32] = KEYS) -> ReferenceStore:
@@ -45,9 +46,11 @@ def fused(source: References, **given: Any) -> NDArray[np.float64]:
     """Probabilities after the evidence, as the step computes them."""
     clues = look(source, **given)
     logits = np.array(given.get("logits", LOGITS))
-    values = np.bincount(clues.ids, clues.values, len(logits))
+    values = np.bincount(clues.ids, clues.values, len(logits)).astype(np.float64)
     if clues.share:
-        return softmax(logits) * (1 - clues.share * values.sum()) + clues.share * values
+        rest = 1 - clues.share * float(values.sum())
+        mixed: NDArray[np.float64] = softmax(logits) * rest + clues.share * values
+        return mixed
     return softmax(np.log(softmax(logits)) + values)
 
 
@@ -91,9 +94,8 @@ def test_the_same_context_raises_what_was_said_there() -> None:
 @pytest.mark.parametrize("fusion", ["linear", "convex", "mixture"])
 def test_order_and_shifts_of_the_entries_do_not_matter(fusion: str) -> None:
     expected = fused(source(fusion=fusion))
-    turned = References(
-        store(SAID[::-1], 4, np.ascontiguousarray(KEYS[::-1])), 0.5, fusion, num_tokens=4
-    )  # type: ignore[arg-type]
+    entries = store(SAID[::-1], 4, np.ascontiguousarray(KEYS[::-1]))
+    turned = replace(source(fusion=fusion), store=entries)
     np.testing.assert_allclose(fused(turned), expected, atol=1e-9)
     shifted = SAID + np.array([[7.0], [-3.0], [0.5]])
     np.testing.assert_allclose(

@@ -26,7 +26,8 @@ def store(seen: list[tuple[list[int], list[float]]] = SEEN) -> TransitionStore:
 
 
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return logits - np.log(np.exp(logits).sum())
+    found: NDArray[np.float64] = logits - np.log(np.exp(logits).sum())
+    return found
 
 
 def moment(context: list[int], *, is_open: bool = True) -> Moment:
