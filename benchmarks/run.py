@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 # Seconds after which a benchmark is stopped; what it wrote by then stays.
 LIMITS = {
     "startup": 90, "batch": 400, "step": 90, "loop": 240, "constrained": 460, "head": 300,
+    "verbatim": 240,
     "gpu": 600,
 }  # fmt: skip
 
