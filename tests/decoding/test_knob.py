@@ -240,7 +240,7 @@ class TestLearning:
 
 
 def test_both_backends_give_the_same_gradient(both: dict[str, Model]) -> None:
-    gradients = []
+    gradients: list[torch.Tensor] = []
     for backend in BACKENDS:
         network = both[backend].network
         batch = Batch.of(network, [(5, 6, 7), (8, 9)], [(10, 11), ()])
