@@ -78,8 +78,10 @@ def _reads_whole(row: Row) -> bool:
 
 def _groups(rows: Sequence[Row], masks: Tensor) -> dict[tuple[Term, ...], list[int]]:
     """Places of rows with equal terms and with more than one token to choose from."""
-    counts = np.bitwise_count(masks.numpy().view(np.uint32)).sum(axis=1)
     groups: dict[tuple[Term, ...], list[int]] = {}
+    if not any(row.request.terms for row in rows):
+        return groups
+    counts = np.bitwise_count(masks.numpy().view(np.uint32)).sum(axis=1)
     for place, row in enumerate(rows):
         if row.request.terms and counts[place] > 1:
             groups.setdefault(row.request.terms, []).append(place)

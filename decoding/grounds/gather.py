@@ -47,8 +47,12 @@ def gathered(
         hidden: float [rows, width], what the model's head reads.
         attention: float [rows, positions] of the copying heads; None where no source needs it.
     """
-    counts = np.bitwise_count(masks.numpy().view(np.uint32)).sum(axis=1).tolist()
-    looking = [n for n, row in enumerate(rows) if row.request.sources and counts[n] > 1]
+    counts = {
+        n: _count(masks[n]) if row.constrained else logits.shape[1]
+        for n, row in enumerate(rows)
+        if row.request.sources
+    }
+    looking = [n for n, count in counts.items() if count > 1]
     if not looking:
         return None
     open_from = logits.shape[1] / _OPEN_SHARE
@@ -135,6 +139,11 @@ class _Step:
         allowed = bool(self.words[index, best >> 5] >> np.uint32(best & 31) & np.uint32(1))
         said = all((c.ids == best).all() and (c.share > 0 or (c.values >= 0).all()) for c in clues)
         return allowed and said and not request.terms
+
+
+def _count(mask: Tensor) -> int:
+    """How many tokens a row may say."""
+    return int(np.bitwise_count(mask.numpy().view(np.uint32)).sum())
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:
