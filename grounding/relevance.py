@@ -8,11 +8,12 @@ only task is to keep evidence about something else from moving an answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 _END = re.compile(r"(?<!\b\w)[.!?\u3002]+(?=\s|$)|\n")
 _LABEL = re.compile(r"\s*[\w ]{1,30}:\s")
+_NAME = re.compile(r"\b[^\W\d_a-z]\w*(?:[ -][^\W\d_a-z]\w*)*")
 _WORD = re.compile(r"\w+")
 _LONG = 4  # letters of a word that says something
 _ENOUGH = 0.5
@@ -41,11 +42,29 @@ def sentences(passage: str) -> Iterator[Sentence]:
             start = end
 
 
-def relevant(question: str, passage: str) -> list[Sentence]:
-    """The sentences that speak of what is asked; all where the passage does only as a whole.
+def relevant(question: str, passages: Sequence[str]) -> list[list[Sentence]]:
+    """For each passage, the sentences that speak of what is asked; all where only the whole does.
 
-    A question without names says little: the sentences with most of its words are taken.
+    Sentences that tell more about a name from those (two hops) count too. A question without names
+    says little: the sentences with most of its words are taken.
     """
+    found = [_about(question, passage) for passage in passages]
+    known = set(_WORD.findall(question))
+    names = {
+        name
+        for passage, spoken in zip(passages, found, strict=True)
+        for sentence in spoken
+        for name in _names(passage[sentence.start : sentence.end])
+        if name not in question and not known.issuperset(_WORD.findall(name))
+    }
+    return [
+        [s for s in sentences(p) if s in spoken or _tells(p[s.start : s.end], names)]
+        for p, spoken in zip(passages, found, strict=True)
+    ]
+
+
+def _about(question: str, passage: str) -> list[Sentence]:
+    """The sentences of one passage that hold what the question names."""
     words = _WORD.findall(question)
     names = [word for word in words[1:] if word[0].isupper() or any(map(str.isdigit, word))]
     if not names and words and re.search(rf"\b{words[0]}\b", passage):
@@ -56,6 +75,19 @@ def relevant(question: str, passage: str) -> list[Sentence]:
     least = _ENOUGH if names else max(covered, default=0.0)
     fitting = [s for s, part in zip(everything, covered, strict=True) if part >= least > 0]
     return fitting or (everything if _covered(wanted, passage) >= _ENOUGH else [])
+
+
+def _names(sentence: str) -> set[str]:
+    """Runs of capitalised words."""
+    return {name for name in _NAME.findall(sentence) if len(name) >= _LONG}
+
+
+def _tells(sentence: str, names: Set[str]) -> bool:
+    """Whether a sentence speaks of one of these names; its own first word is no name."""
+    inner = sentence.lstrip().partition(" ")[2]
+    return any(re.search(rf"\b{re.escape(name)}\b", inner) for name in names) or any(
+        " " in name and sentence.lstrip().startswith(name) for name in names
+    )
 
 
 def _covered(wanted: set[str], text: str) -> float:

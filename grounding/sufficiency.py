@@ -1,11 +1,11 @@
 """Whether the evidence carries an answer: a score from signs that need no training of the model.
 
-Four signs are weighed by a logistic regression: attention of the copying heads on the relevant
-sentences, before the first choice and over all; the share of the answer's words that stand in those
-sentences; and the model's least sure choice. Models without copying heads have the last two. The
+No relevant sentence, no answer. Else two signs are weighed by a logistic regression: the share of
+the answer's words that stand in the relevant sentences, and the model's least sure choice. The
 weights were fitted on generated worlds with the shipped model (`benchmarks/abstain.py`, which also
-says how well that does on unseen ones); for another model they are a guess, and the threshold is
-the user's to set.
+says how well that does on unseen ones): 0.5 is where one in twenty answers that the evidence does
+carry falls short. Attention of the copying heads and what a copying term found add nothing to the
+two. For another model the weights are a guess, and the threshold is the user's to set.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tether.grounding.relevance import relevant
-from tether.grounding.witness import Signs
 from tether.types import Json
 
-SEEN = (0.0, 0.0, 0.0, 0.0, 0.0)
-UNSEEN = (0.0, 0.0, 0.0)
-"""Fitted: the constant, then a weight for each feature."""
+CONSTANT, SAID, SURE = 0.0, 0.0, 0.0
+"""Fitted; `sure` is in tenths of nats from 0 to -10."""
 
 _LEAST_SURE = -10.0
 _WORD = re.compile(r"\w+")
@@ -30,29 +28,24 @@ def relevant_text(question: str, passages: Sequence[str]) -> str:
     """The sentences that speak of what is asked; whole passages where nothing is asked."""
     if not question:
         return "\n".join(passages)
-    parts = (passage[s.start : s.end] for passage in passages for s in relevant(question, passage))
-    return "\n".join(parts)
+    found = zip(passages, relevant(question, passages), strict=True)
+    return "\n".join(passage[s.start : s.end] for passage, spoken in found for s in spoken)
 
 
-def features(signs: Signs, answer: Json, sentences: str, *, attentive: bool) -> tuple[float, ...]:
-    """What is weighed: (looked, rested, said, sure), or (said, sure) without attention.
+def signs(answer: Json, sentences: str, least: float) -> tuple[float, float]:
+    """What is weighed: (said, sure).
 
     Args:
-        signs: Of the answer.
         answer: A text, or a JSON value, of which the texts and numbers count.
         sentences: The relevant ones.
-        attentive: Whether the model has copying heads.
+        least: The least log-probability of a token that the model chose.
     """
-    sure = max(signs.sure, _LEAST_SURE) / -_LEAST_SURE
-    words = (said(answer, sentences), sure)
-    return (signs.looked, signs.rested, *words) if attentive else words
+    return said(answer, sentences), max(least, _LEAST_SURE) / -_LEAST_SURE
 
 
-def score(features: Sequence[float]) -> float:
+def score(said: float, sure: float) -> float:
     """How sure it is that the evidence carries the answer, 0 to 1."""
-    constant, *weights = SEEN if len(features) == len(SEEN) - 1 else UNSEEN
-    total = constant + sum(w * x for w, x in zip(weights, features, strict=True))
-    return 1 / (1 + math.exp(-total))
+    return 1 / (1 + math.exp(-(CONSTANT + SAID * said + SURE * sure)))
 
 
 def said(answer: Json, sentences: str) -> float:

@@ -19,12 +19,13 @@ _WORD = re.compile(r"\w+")
 
 def stretches(given: Given) -> list[Stretch]:
     """The relevant sentences of all passages; the whole passages where nothing is asked."""
+    texts = [told.text.strip() for told in given.passages]
+    whole = [[Sentence(0, len(text))] for text in texts]
+    spoken = relevant(given.question, texts) if given.question else whole
+    asked = {word.casefold() for word in _WORD.findall(given.question)}
     found: list[Stretch] = []
-    for number, told in enumerate(given.passages):
-        text = told.text.strip()
-        spoken = relevant(given.question, text) if given.question else [Sentence(0, len(text))]
-        asked = {word.casefold() for word in _WORD.findall(given.question)}
-        found += _cut(given.model.vocabulary, told, text, spoken, number, asked)
+    for number, (told, text) in enumerate(zip(given.passages, texts, strict=True)):
+        found += _cut(given.model.vocabulary, told, text, spoken[number], number, asked)
     return found
 
 

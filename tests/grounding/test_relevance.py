@@ -12,7 +12,8 @@ PASSAGE = (
 
 
 def texts(question: str, passage: str = PASSAGE) -> list[str]:
-    return [passage[s.start : s.end].strip() for s in relevant(question, passage)]
+    (found,) = relevant(question, [passage])
+    return [passage[s.start : s.end].strip() for s in found]
 
 
 def test_sentences_cover_the_passage_without_gaps() -> None:
@@ -50,6 +51,20 @@ def test_names_decide(question: str, expected: list[str]) -> None:
 def test_a_passage_that_fits_only_as_a_whole_is_taken_whole() -> None:
     passage = "Anna was born in Ulm. Later, Weber moved."
     assert len(texts("Where was Anna Smith Weber born?", passage)) == 2
+
+
+def test_what_is_said_of_a_name_in_the_answer_counts_too() -> None:
+    """Two hops, over two passages; what begins a sentence is no name by that alone."""
+    near = "The founder of Nordlicht is Anna Weber. The weather is fine."
+    far = "Anna Weber was born in Ulm. The founder left. Here lived Anna Weber. Peter Weber sang."
+    first, second = relevant("Where was the founder of Nordlicht born?", [near, far])
+    assert [near[s.start : s.end].strip() for s in first] == [
+        "The founder of Nordlicht is Anna Weber."
+    ]
+    assert [far[s.start : s.end].strip() for s in second] == [
+        "Anna Weber was born in Ulm.",
+        "Here lived Anna Weber.",
+    ]
 
 
 def test_nothing_is_relevant_to_nothing() -> None:
