@@ -58,8 +58,21 @@ def read(resolved: Resolved) -> Said:
 
     Raises:
         RefusedError: The schema, the regex or the grammar is refused.
-        UsageError: A file or a type cannot be read.
+        UsageError: A file or a type cannot be read, or settings contradict each other.
     """
+    return _checked(_read(resolved), resolved)
+
+
+def _checked(wanted: Said, resolved: Resolved) -> Said:
+    if resolved["extract"] == "best" and not (wanted.spec and wanted.spec.quotes):
+        raise UsageError(
+            "`extract` is `best`, but nothing is to be a quote.",
+            hint="Name what is one by --verbatim FIELD, or leave out --extract.",
+        )
+    return wanted
+
+
+def _read(resolved: Resolved) -> Said:
     from tether.grammars.spec import Spec
 
     key = next((key for key in KEYS if resolved[key] is not None), None)
@@ -128,7 +141,7 @@ def from_object(value: SettingValue, resolved: Resolved) -> Said:
     from tether.grammars.python_types import from_object as spec_of
 
     spec = spec_of(value, **_options(resolved))
-    return Said(spec.quoting(resolved["verbatim"]))
+    return _checked(Said(spec.quoting(resolved["verbatim"])), resolved)
 
 
 def _options(resolved: Resolved) -> dict[str, Any]:

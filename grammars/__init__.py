@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from tether.grammars.json_schema import json_schema
     from tether.grammars.languages import choices, gbnf, lark, regex
     from tether.grammars.product import All
+    from tether.grammars.verbatim import Evidence, verbatim_text
     from tether.grammars.vocabulary import Vocabulary
 
 _HOMES = {
     "All": "product",
     "Constraint": "constraint",
+    "Evidence": "verbatim",
     "Matcher": "constraint",
     "Vocabulary": "vocabulary",
     "choices": "languages",
@@ -21,11 +23,13 @@ _HOMES = {
     "json_schema": "json_schema",
     "lark": "languages",
     "regex": "languages",
+    "verbatim_text": "verbatim",
 }
 
 __all__ = [
     "All",
     "Constraint",
+    "Evidence",
     "Matcher",
     "Vocabulary",
     "choices",
@@ -33,6 +37,7 @@ __all__ = [
     "json_schema",
     "lark",
     "regex",
+    "verbatim_text",
 ]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tether.errors import EvidenceError
+from tether.errors import EvidenceError, SchemaError
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front.automaton import Automaton, automaton
 from tether.grammars.json_schema.front.formats import FORMATS
@@ -24,7 +24,7 @@ from tether.grammars.json_schema.front.pattern_reader import Chars
 from tether.grammars.json_schema.front.patterns import pattern_language
 from tether.grammars.json_schema.lint.own import MAX_TOKENS, VERBATIM
 from tether.grammars.json_schema.places import Others, Place, at_place, places
-from tether.grammars.json_schema.walk import subschemas
+from tether.grammars.json_schema.walk import NAMED, subschemas
 from tether.grammars.verbatim import Evidence
 from tether.grammars.verbatim.fits import longest_fits
 from tether.grammars.verbatim.matcher import Path
@@ -227,14 +227,33 @@ def writable(slots: JsonSlots) -> tuple[Json, bool]:
     """
     result = copy.deepcopy(slots.schema)
     has_empty = False
-    for _, part in list(subschemas(result)):
+    for where, part in list(subschemas(result)):
         mark = part.pop(VERBATIM, None)
         if mark:
+            _check_place(where)
             inner = quoted_part(part)
             if inner is not part:
                 _led_by_quote(part)
             has_empty |= _narrow(inner, slots.spans([inner], least_of(mark)))
     return result, has_empty
+
+
+def _check_place(pointer: str) -> None:
+    """Refuse a mark that asks for a string to be no quote, or depends on whether it is one.
+
+    Raises:
+        SchemaError: With the pointer of the mark.
+    """
+    steps = iter(pointer.split("/")[1:])
+    for step in steps:
+        if step in NAMED:
+            next(steps, None)  # a name of the user's
+        elif step in ("not", "if"):
+            raise SchemaError(
+                f"{VERBATIM} at {pointer} stands under {step!r}, where it has no meaning.",
+                hint="Put it on a string that is to be written.",
+                pointer=f"{pointer}/{VERBATIM}",
+            )
 
 
 def _narrow(part: dict[str, Any], spans: Spans) -> bool:
@@ -251,7 +270,12 @@ def _narrow(part: dict[str, Any], spans: Spans) -> bool:
 def _led_by_quote(part: dict[str, Any]) -> None:
     """Put the quote first, as what is filled in depends on it, and require what is filled in."""
     members = part["properties"]
-    part["properties"] = {QUOTE: members[QUOTE], **members}
+    filled = {
+        name: {"allOf": [members[name], {"type": _kind(name, members)}]}
+        for name in FILLED
+        if name in members
+    }
+    part["properties"] = {QUOTE: members[QUOTE], **members, **filled}
     named = [name for name in (QUOTE, *FILLED) if name in members]
     required = part.get("required")
     kept = required if isinstance(required, list) else []
@@ -302,10 +326,18 @@ def _value(evidence: Evidence, name: str, members: dict[str, Any], quote: str) -
         raise EvidenceError(f"{quote[:80]!r} is not in the evidence.")
     if name != "doc":
         return str(place.start if name == "start" else place.end).encode()
-    kind = members["doc"].get("type") if isinstance(members["doc"], dict) else None
-    if kind in ("integer", "number"):
+    if _kind(name, members) == "integer":
         return str(place.number).encode()
     return json.dumps(place.doc, ensure_ascii=False).encode()
+
+
+def _kind(name: str, members: dict[str, Any]) -> str:
+    """The type of a value that is filled in: a document is a number where it may be no string."""
+    if name != "doc":
+        return "integer"
+    types = members["doc"].get("type", "string") if isinstance(members["doc"], dict) else "string"
+    named = types if isinstance(types, list) else [types]
+    return "integer" if "string" not in named and {"integer", "number"} & set(named) else "string"
 
 
 def _shapes(part: dict[str, Any], formats: bool, generating: bool) -> Iterator[Automaton | None]:

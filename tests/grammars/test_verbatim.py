@@ -512,3 +512,19 @@ def test_a_token_that_crosses_into_a_quote_is_walked_through(vocab: Vocabulary) 
             matcher.advance(tokens[b"["])
         matcher.advance(tokens[piece])
     assert matcher.can_end
+
+
+@pytest.mark.parametrize("keyword", ["not", "if"])
+def test_a_mark_that_says_what_is_no_quote_is_refused(keyword: str, vocab: Vocabulary) -> None:
+    schema = {"properties": {keyword: QUOTE, "a": {keyword: QUOTE}}}
+    with pytest.raises(SchemaError, match=f"under '{keyword}'") as caught:
+        json_schema(schema, vocab, evidence=Evidence(["a"]))
+    assert caught.value.pointer == f"/properties/a/{keyword}/x-tether-verbatim"
+
+
+def test_a_place_that_cannot_be_filled_in_is_told_at_once(vocab: Vocabulary) -> None:
+    schema = json.loads(json.dumps(FILLED))
+    schema["items"]["properties"]["start"] = {"type": "boolean"}
+    constraint = json_schema(schema, vocab, bounds=Bounds(), evidence=Evidence(["ab"]))
+    with pytest.raises(DeadEnd):
+        laws.allowed_tokens(constraint.start())
