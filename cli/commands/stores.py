@@ -29,7 +29,8 @@ StoreOption = Annotated[
         "--store",
         metavar="NAME",
         help="Also make what a method of grounding needs: transitions[:count|:logit] (grad), "
-        "states (knn), references (caad). Reads all passages with --model. May be repeated.",
+        "states (knn), references[:embedder] (caad). Reads all passages with --model; repeated for "
+        "several.",
         rich_help_panel="Evidence",
         show_default=False,
     ),
@@ -107,8 +108,9 @@ def stores_of(manifest: Manifest) -> list[str]:
     found = []
     for name in ("transitions", "states", "references"):
         if manifest.has(name):
-            mode = manifest.parts[name].facts.get("mode")
-            found.append(f"{name}:{mode}" if mode else name)
+            facts = manifest.parts[name].facts
+            kind = facts.get("mode") or facts.get("keys")
+            found.append(f"{name}:{kind}" if kind else name)
     return found
 
 

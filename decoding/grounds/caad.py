@@ -9,8 +9,9 @@ import numpy as np
 
 from tether.decoding.grounds.ground import Given
 from tether.decoding.grounds.stored import Stored
+from tether.decoding.grounds.windows import Windows, of_given
 from tether.decoding.options import option
-from tether.errors import UsageError
+from tether.errors import EvidenceError, UsageError
 from tether.grounding.evidence import Ids, Source
 from tether.grounding.neighbours import Keys
 from tether.grounding.references import NAME, References, ReferenceStore
@@ -36,6 +37,9 @@ class Caad(Stored):
         "linear", "what is added: logits, a share of logits, or a share of the probability"
     )
     by: Literal["similarity", "mean"] = option("similarity", "what weighs the contexts")
+    keys: Literal["states", "embedder"] = option(
+        "states", "what contexts are compared by: the model's states, or the index's embedder"
+    )
     k: int = option(2048, "contexts looked at, at most", low=1, high=1 << 16)
     least: float = option(0.7, "cosine that a context must exceed (tau)", low=-1, high=2)
     free: bool = option(False, "speak only where free text may stand")
@@ -44,15 +48,28 @@ class Caad(Stored):
         """See Stored.of_passages."""
         from tether.decoding.grounds.reading import array, best, states  # imports torch
 
-        found = [held for held in states(given.model, passages) if len(held)]
-        ids, values = zip(*(best(given.model, held, KEPT) for held in found), strict=True)
-        keys = Keys(np.concatenate([array(held) for held in found]))
-        store = ReferenceStore(keys, np.concatenate(ids).astype(np.int32), np.concatenate(values))
+        pairs = zip(passages, states(given.model, passages), strict=True)
+        read = [(tokens, found) for tokens, found in pairs if len(tokens)]
+        ids, values = zip(*(best(given.model, found, KEPT) for _, found in read), strict=True)
+        windows = self._windows(given)
+        keys = [windows.along(tokens) if windows else array(found) for tokens, found in read]
+        store = ReferenceStore(
+            Keys(np.concatenate(keys)), np.concatenate(ids).astype(np.int32), np.concatenate(values)
+        )
         return self._over(store, given)
 
     def of_part(self, given: Given, part: Part) -> Source:
         """See Stored.of_part."""
+        if part.facts["keys"] != self.keys:
+            raise EvidenceError(
+                f"The contexts in {part.folder} are compared by '{part.facts['keys']}', "
+                f"not by '{self.keys}'.",
+                hint=f"Write caad,over=index,keys={part.facts['keys']}.",
+            )
         return self._over(ReferenceStore.load(part), given)
+
+    def _windows(self, given: Given) -> Windows | None:
+        return of_given(given) if self.keys == "embedder" else None
 
     def _over(self, store: ReferenceStore, given: Given) -> Source:
         if self.fusion != "linear" and self.weight > 1:
@@ -68,4 +85,5 @@ class Caad(Stored):
             self.by == "similarity",
             self.free,
             given.model.vocabulary.size,
+            self._windows(given),
         )

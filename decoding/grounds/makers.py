@@ -6,7 +6,7 @@ of passages is cheap beside keeping account of which were read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +19,7 @@ from tether.decoding.grounds.caad import KEPT
 from tether.decoding.grounds.grad import endorsements
 from tether.decoding.grounds.parts import belongs
 from tether.decoding.grounds.reading import array, best, read_anew
+from tether.decoding.grounds.windows import Windows, of_facts
 from tether.decoding.models.base import Model
 from tether.errors import EvidenceError, UsageError
 from tether.grounding import neighbours, references, transitions
@@ -36,7 +37,8 @@ def stores(names: list[str], model: OpenModel) -> list[Maker]:
     """What makes the stores of these names.
 
     Args:
-        names: `states`, `references`, `transitions`, `transitions:logit`, `transitions:count`.
+        names: `states`, `references`, `references:embedder` (the index's own), `transitions`,
+            `transitions:logit`, `transitions:count`.
         model: Loads the model that the stores shall belong to.
 
     Raises:
@@ -49,11 +51,14 @@ def _maker(name: str, model: OpenModel) -> Maker:
     kind, _, mode = name.partition(":")
     if kind == transitions.NAME and mode in ("", "prob", "logit", "count"):
         return TransitionsMaker(model, mode or "prob")
-    if kind in (neighbours.NAME, references.NAME) and not mode:
-        return KeysMaker(kind, model)
+    if name == neighbours.NAME:
+        return StatesMaker(model)
+    if kind == references.NAME and mode in ("", "states", "embedder"):
+        return ReferencesMaker(model, mode or "states")
     raise UsageError(
         f"There is no store {name!r}.",
-        hint="There are states, references, transitions, transitions:logit, transitions:count.",
+        hint="There are states, references, references:embedder, transitions, transitions:logit, "
+        "transitions:count.",
     )
 
 
@@ -97,16 +102,17 @@ class TransitionsMaker:
         edit.put(self.name, facts, write)
 
 
-class KeysMaker:
-    """Makes the part of `knn` or of `caad`; see `maker.Maker`.
+class StatesMaker:
+    """Makes the part of `knn`; see `maker.Maker`.
 
     Args:
-        name: `states` or `references`.
         model: Loads the model.
     """
 
-    def __init__(self, name: str, model: OpenModel) -> None:
-        self.name, self._model = name, model
+    name = neighbours.NAME
+
+    def __init__(self, model: OpenModel) -> None:
+        self._model = model
 
     def make(
         self, edit: Edit, passages: Passages, kept: NDArray[np.bool_] | None, progress: Progress
@@ -120,40 +126,71 @@ class KeysMaker:
         model = self._model()
         _check(edit, self.name, model, kept)
         facts = belongs(model)
-        edit.put(
-            self.name, facts, lambda folder: facts.update(self._write(folder, passages, progress))
-        )
 
-    def _write(self, folder: Path, passages: Passages, progress: Progress) -> dict[str, Any]:
-        model = self._model()
-        tokens = _tokens(model, passages, 0, len(passages))
-        entries = sum(max(len(row) - 1, 0) for row in tokens)
-        if not entries:
-            raise EvidenceError(
-                f"There is nothing to make the store '{self.name}' of: no passage has two tokens.",
-                hint="Index longer texts.",
-            )
-        advance = progress.stage(self.name, len(passages))
-        with _Rows(folder, entries) as rows:
-            for first, last in blocks(len(passages), _BLOCK):
-                for found in read_anew(model, tokens[first:last]):
-                    self._append(rows, model, found[:-1])
-                advance(last)
-        if self.name == neighbours.NAME:
+        def write(folder: Path) -> None:
+            tokens = _tokens(model, passages, 0, len(passages))
+            with _Rows(folder, _entries(tokens, self.name)) as rows:
+                for _, found in _read(model, tokens, progress.stage(self.name, len(tokens))):
+                    rows.append(neighbours.KEYS, array(found[:-1]).astype("<f2"))
             following = [row[1:] for row in tokens]
             origin = np.repeat(np.arange(len(tokens)), [len(row) for row in following])
             save_array(folder / "next.npy", np.concatenate(following).astype(np.int32))
             save_array(folder / "origin.npy", origin.astype(np.int32))
-        return neighbours.Keys.part(folder, progress)
+            facts.update(neighbours.Keys.part(folder, progress))
 
-    def _append(self, rows: _Rows, model: Model, found: Tensor) -> None:
-        if not len(found):
-            return
-        rows.append(neighbours.KEYS, array(found).astype("<f2"))
-        if self.name == references.NAME:
-            ids, values = best(model, found, KEPT)
-            rows.append(references.IDS, ids.astype("<i4"))
-            rows.append(references.VALUES, values.astype("<f2"))
+        edit.put(self.name, facts, write)
+
+
+class ReferencesMaker:
+    """Makes the part of `caad`; see `maker.Maker`.
+
+    Args:
+        model: Loads the model.
+        keys: "states" of the model, or "embedder": that of the dense part.
+    """
+
+    name = references.NAME
+
+    def __init__(self, model: OpenModel, keys: str) -> None:
+        self._model, self._keys = model, keys
+
+    def make(
+        self, edit: Edit, passages: Passages, kept: NDArray[np.bool_] | None, progress: Progress
+    ) -> None:
+        """Put the part into `edit`.
+
+        Raises:
+            EvidenceError: No passage has two tokens, the part before the change was another
+                model's, or there is no embedder to compare contexts by.
+        """
+        model = self._model()
+        _check(edit, self.name, model, kept)
+        windows = self._windows(edit, model) if self._keys == "embedder" else None
+        facts = {**belongs(model), "keys": self._keys}
+
+        def write(folder: Path) -> None:
+            tokens = _tokens(model, passages, 0, len(passages))
+            with _Rows(folder, _entries(tokens, self.name)) as rows:
+                for row, found in _read(model, tokens, progress.stage(self.name, len(tokens))):
+                    keys = windows.along(row[:-1]) if windows else array(found[:-1])
+                    ids, values = best(model, found[:-1], KEPT)
+                    rows.append(neighbours.KEYS, keys.astype("<f2"))
+                    rows.append(references.IDS, ids.astype("<i4"))
+                    rows.append(references.VALUES, values.astype("<f2"))
+            facts.update(neighbours.Keys.part(folder, progress))
+
+        edit.put(self.name, facts, write)
+
+    @staticmethod
+    def _windows(edit: Edit, model: Model) -> Windows:
+        try:
+            dense = edit.part("dense")
+        except KeyError:
+            raise EvidenceError(
+                "The index has no vectors, whose embedder could compare contexts.",
+                hint="Build it with --embedder, or make the store `references`.",
+            ) from None
+        return of_facts(dense.facts, lambda: model, model.vocabulary)
 
 
 class _Rows:
@@ -182,6 +219,27 @@ class _Rows:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+
+def _read(
+    model: Model, tokens: list[Ids], advance: Callable[[int], None]
+) -> Iterator[tuple[Ids, Tensor]]:
+    """Every passage of two tokens or more, in order, with what the head reads after each token."""
+    for first, last in blocks(len(tokens), _BLOCK):
+        pairs = zip(tokens[first:last], read_anew(model, tokens[first:last]), strict=True)
+        yield from ((row, found) for row, found in pairs if len(row) > 1)
+        advance(last)
+
+
+def _entries(tokens: list[Ids], name: str) -> int:
+    """How many tokens follow another one in their passage; not 0."""
+    entries = sum(max(len(row) - 1, 0) for row in tokens)
+    if not entries:
+        raise EvidenceError(
+            f"There is nothing to make the store '{name}' of: no passage has two tokens.",
+            hint="Index longer texts.",
+        )
+    return entries
 
 
 def _tokens(model: Model, passages: Passages, first: int, last: int) -> list[Ids]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tether.decoding import models
 from tether.decoding.blend import blend, score
+from tether.decoding.embed import HiddenStates
 from tether.decoding.grounds.caad import Caad
 from tether.decoding.grounds.grad import Grad, endorsements
 from tether.decoding.grounds.ground import Given, Ground, Told
@@ -36,6 +37,7 @@ from tether.grounding.document import Document
 from tether.grounding.evidence import INDEXED, Clues, Moment, Source
 from tether.grounding.index import Index
 from tether.grounding.index import build as building
+from tether.grounding.index.dense_maker import DenseMaker
 from tether.grounding.index.maker import Silent
 from tether.grounding.neighbours import Neighbours
 
@@ -319,6 +321,33 @@ def test_stores_follow_what_is_added_and_refuse_another_model(tmp_path: Path) ->
     clues = look(source, moments("Ossip Tarn lives in Brevik.")[3])  # type: ignore[arg-type]
     assert clues.origins is not None
     assert clues.origins[0] == INDEXED + 2
+
+
+def test_contexts_may_be_compared_by_the_embedder_of_the_index(tmp_path: Path) -> None:
+    path, shallow = tmp_path / "kb", HiddenStates(shipped(), 1)
+    documents = [Document(f"d{n}", text, "here") for n, text in enumerate(FACTS)]
+    tokenizer = shipped().directory / "tokenizer.json"
+    by_embedder = stores(["references:embedder"], shipped)
+    with pytest.raises(EvidenceError, match="no vectors"):
+        building.build(path, documents, by_embedder, tokenizer=tokenizer)
+    dense = DenseMaker(lambda: shallow)
+    building.build(path, documents, [dense, *by_embedder], tokenizer=tokenizer, overwrite=True)
+    told = given(*FACTS, index=Index.open(path))
+    for over in ("passages", "index"):
+        # Any eight tokens that are the same are the same context, whatever the model thinks.
+        source = Caad(keys="embedder", least=0.999, over=over).bind(told)
+        assert source is not None
+        assert "hidden" not in source.needs
+        context = shipped().vocabulary.encode("Nobody knows. " + ASKED)
+        clues = look(source, Moment(context, 0, True))
+        tokens = np.array(shipped().vocabulary.encode(FACTS[0]))
+        (found,) = read_anew(shipped(), [tokens])
+        said = shipped().network.head(found[len(shipped().vocabulary.encode(ASKED)) - 1][None])
+        assert clues.ids[clues.values.argmax()] == int(said.argmax())
+    with pytest.raises(EvidenceError, match="compared by 'embedder'"):
+        Caad(over="index").bind(told)
+    with pytest.raises(EvidenceError, match="needs an index with vectors"):
+        Caad(keys="embedder").bind(given(*FACTS))
 
 
 def test_an_untrained_memory_is_the_model_itself() -> None:
