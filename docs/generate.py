@@ -16,8 +16,9 @@ from tether.cli.config.settings_model import ROW_KEYS, Settings, field_name
 from tether.cli.config.toml_schema import toml_schema
 from tether.cli.describe import EXIT_CODES, Command, commands, errors, root_help
 from tether.cli.output_model import output_schema
+from tether.decoding.grounds import parse as grounds
 from tether.decoding.options import options as options_of
-from tether.decoding.terms import parse
+from tether.decoding.terms import parse as contrasts
 from tether.decoding.terms.term import roles
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -30,6 +31,7 @@ def pages() -> dict[str, str]:
         "commands.md": NOTE + "\n".join(_commands()),
         "settings.md": NOTE + "\n".join(_settings()),
         "contrast.md": NOTE + "\n".join(_contrast()),
+        "grounding.md": NOTE + "\n".join(_grounding()),
         "exit-codes.md": NOTE + "\n".join(_exit_codes()),
         "errors.md": NOTE + "\n".join(_errors()),
         "output.schema.json": _json(output_schema()),
@@ -93,20 +95,36 @@ def _contrast() -> Iterator[str]:
         '`contrast = ["cad:0.5", "dola"]`, in `TETHER_CONTRAST` separated by blanks. '
         "[What they do](../explanation/contrast.md).\n"
     )
-    for name, method in parse.METHODS.items():
-        first, _, more = (method.__doc__ or "").partition("\n")
-        yield f"## `{name}`\n"
-        yield f"{first} {' '.join(more.split())}".strip() + "\n"
+    for name, method in contrasts.METHODS.items():
         needed = sorted(roles(method()) - {"model"})
-        if needed:
-            yield f"Needs {' and '.join(f'`--{role}`' for role in needed)} by default.\n"
-        yield "| option | default | meaning |"
-        yield "|---|---|---|"
-        for option in options_of(method):
-            flag_word = "yes" if option.default else "no"
-            shown = flag_word if isinstance(option.default, bool) else option.default
-            yield f"| `{option.name}` | `{shown}` | {option.metadata['meaning']} |"
-        yield ""
+        flags = " and ".join(f"`--{role}`" for role in needed)
+        yield from _method(name, method, f"Needs {flags} by default.\n" if needed else "")
+
+
+def _grounding() -> Iterator[str]:
+    yield "# Methods of grounding\n"
+    yield (
+        "`--ground NAME[:WEIGHT][,KEY=VALUE...]`, as often as you like; in `tether.toml` "
+        '`ground = ["copy"]`, in `TETHER_GROUND` separated by blanks. '
+        "[What they do](../explanation/grounding.md).\n"
+    )
+    for name, method in grounds.METHODS.items():
+        yield from _method(name, method)
+
+
+def _method(name: str, method: type[object], note: str = "") -> Iterator[str]:
+    first, _, more = (method.__doc__ or "").partition("\n")
+    yield f"## `{name}`\n"
+    yield f"{first} {' '.join(more.split())}".strip() + "\n"
+    if note:
+        yield note
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    for option in options_of(method):
+        flag_word = "yes" if option.default else "no"
+        shown = flag_word if isinstance(option.default, bool) else option.default
+        yield f"| `{option.name}` | `{shown}` | {option.metadata['meaning']} |"
+    yield ""
 
 
 def _exit_codes() -> Iterator[str]:
