@@ -1,0 +1,155 @@
+"""What the SPARQL matcher asks of a graph; the grounding room answers it (`grounding/graph`).
+
+Everything here is a value: a `Scope` is never changed, so that going back costs nothing. Terms of
+the graph are ranks: places in one sorted list of names, each name being the tokens of its text as
+it stands in a query, with the space before it: ` :manager`, ` <http://…>`, ` a` (rdf:type as a
+predicate), ` "Heinrich Hoch"`, ` "x"@de`, ` 628718`. Texts of no name hold a line break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Level = Literal["syntax", "vocabulary", "adjacent", "nonempty"]
+"""What is promised of a query, weakest first; see `docs/explanation/sparql.md`."""
+LEVELS: tuple[Level, ...] = ("syntax", "vocabulary", "adjacent", "nonempty")
+
+Role = Literal["subject", "predicate", "object", "class", "graph", "datatype", "function"]
+Position = Literal["subject", "predicate", "object"]
+
+Ranks = npt.NDArray[np.uint32]
+"""Names as ranks, uint32 [n], ascending, each once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable by its name without `?`; hidden ones (in paths) begin with a space."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A term of the graph."""
+
+    rank: int
+
+
+Term = Variable | Name
+
+
+class Triple(NamedTuple):
+    """A triple pattern; None stands where nothing was said yet."""
+
+    subject: Term | None = None
+    predicate: Term | None = None
+    object: Term | None = None
+
+
+class Candidates(NamedTuple):
+    """What may stand at one position of a triple.
+
+    Attributes:
+        ranks: The names.
+        variables: Those variables of the scope and of the triple itself that may stand there.
+        fresh: Whether a variable that is in neither may.
+    """
+
+    ranks: Ranks
+    variables: frozenset[str]
+    fresh: bool
+
+
+class Place(NamedTuple):
+    """A place in the trie of names: a node, and the ranks [low, high) below it."""
+
+    node: int
+    low: int
+    high: int
+
+
+class Names(Protocol):
+    """All names as tokens of one vocabulary: a trie whose leaves are ranks."""
+
+    def start(self) -> Place:
+        """The root."""
+
+    def tokens(self, place: Place, among: Ranks) -> npt.NDArray[np.int64]:
+        """Tokens, int64 [n], by which at least one name of `among` goes on from `place`."""
+
+    def step(self, place: Place, token: int) -> Place | None:
+        """The place after `token`; None where no name goes on with it."""
+
+    def ended(self, place: Place) -> int | None:
+        """The rank of the name that is complete here, if one is (others may go on)."""
+
+    def text(self, rank: int) -> str:
+        """The text of a name without the space before it."""
+
+    def rank(self, text: str) -> int | None:
+        """The rank of the name with this text (no space before it)."""
+
+
+class Scope(Protocol):
+    """A conjunction of triple patterns over a graph, at one level. Immutable.
+
+    At `vocabulary` the candidates are those of the position's role (of `class`, where the
+    predicate is rdf:type); at `adjacent` those with which the triple alone has a match; at
+    `nonempty` those with which it has one together with everything added before. At the last two,
+    what is offered at one position leaves something for the positions not said yet. Where a check
+    costs more than its budget, the scope answers by a lower level and says so in `reached`.
+    """
+
+    @property
+    def reached(self) -> Level:
+        """The level that all answers on the way to this scope had."""
+
+    @property
+    def reason(self) -> str:
+        """Why `reached` is below the level that was asked for; "" where it is not."""
+
+    def candidates(self, triple: Triple, position: Position) -> Candidates:
+        """What may stand at `position`, where `triple` has what was said of it already."""
+
+    def add(self, triple: Triple) -> Scope | None:
+        """This scope and a complete triple; None where it has no solution (exact at `nonempty`)."""
+
+    def domain(self, variable: str) -> Ranks | None:
+        """The terms that a variable can stand for (or more); None where the scope lacks it."""
+
+    def restrict(self, variable: str, ranks: Ranks) -> Scope | None:
+        """This scope where a variable stands for one of `ranks`; None where it has no solution."""
+
+
+class GraphLookup(Protocol):
+    """A graph over one vocabulary.
+
+    Attributes:
+        key: A hash of the graph and of the vocabulary.
+        prefixes: Prefix -> namespace of the names' texts; the host declares them.
+        names: The trie.
+    """
+
+    key: str
+    prefixes: Mapping[str, str]
+    names: Names
+
+    def role(self, role: Role) -> Ranks:
+        """The names that occur in a role."""
+
+    def scope(self, level: Level) -> Scope:
+        """The empty conjunction."""
+
+    def ask(self, query: str) -> bool | None:
+        """Whether a whole query (prefixes declared, checked, read-only) has a row or says yes.
+
+        None where it costs more than the budget of a check.
+        """
+
+    def refusal(self, query: str) -> str | None:
+        """Why the store's own parser refuses a whole query; None where it does not."""
