@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tether.cli.session import Task
     from tether.decoding.request import Result
     from tether.grammars.constraint import Constraint
-    from tether.grounding.witness import Witness
+    from tether.grounding.witness import Surety
 
 _HINT = "Give other passages, lower --abstain-below, or leave --abstain out."
 
@@ -32,22 +32,33 @@ def check_relevance(task: Task, texts: Sequence[str]) -> None:
         raise Abstained("No sentence of the evidence speaks of what is asked.", hint=_HINT)
 
 
-def carried(task: Task, texts: Sequence[str], result: Result, witness: Witness) -> float:
+def carried(task: Task, texts: Sequence[str], result: Result, surety: Surety) -> float:
     """The score of a finished answer, 0 to 1; 1 where nothing was left to choose."""
+    from tether.grounding.sufficiency import score
+
+    found = signs(task, texts, result, surety)
+    return 1.0 if found is None else score(*found)
+
+
+def signs(
+    task: Task, texts: Sequence[str], result: Result, surety: Surety
+) -> tuple[float, float] | None:
+    """What the score weighs; None where nothing was left to choose.
+
+    Args:
+        task: The row's.
+        texts: The passages as its prompt held them; without any, its text is what was read.
+        result: A finished answer.
+        surety: Watched it.
+    """
     from tether.grounding import sufficiency
 
-    signs = witness.signs(result.tokens, result.stats.output_tokens)
-    if signs is None:
-        return 1.0
+    least = surety.least(result.tokens, result.stats.output_tokens)
+    if least is None:
+        return None
     question, read = (task.text, texts) if texts else ("", [task.text])
     answer = numbers.loads(result.text) if task.said.is_json else result.text
-    found = sufficiency.features(
-        signs,
-        answer,
-        sufficiency.relevant_text(question, read),
-        attentive=bool(witness.heads),
-    )
-    return sufficiency.score(found)
+    return sufficiency.signs(answer, sufficiency.relevant_text(question, read), least)
 
 
 def refusal(score: float, below: float, text: str) -> Abstained | None:

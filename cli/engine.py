@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tether.grammars.spec import Spec
     from tether.grounding.evidence import Source
     from tether.grounding.index import Index
-    from tether.grounding.witness import Witness
+    from tether.grounding.witness import Gaze
 
 OnDelta = Callable[["Delta"], None]
 
@@ -61,8 +61,8 @@ class Engine(Protocol):
     ) -> tuple[Source, ...]:
         """The evidence of a prompt encoded to these ids, by methods as users write them."""
 
-    def witness(self, ids: tuple[int, ...], prompt: Prompt) -> Witness:
-        """A watcher of the row of a prompt encoded to these ids."""
+    def gaze(self, ids: tuple[int, ...], prompt: Prompt) -> Gaze:
+        """A watcher of the attention on the passages of a prompt encoded to these ids."""
 
     def odds(self, prompt: Prompt, spec: Spec, yes: bytes, no: bytes) -> float:
         """Log-odds of answers under a spec that begin their choice with `yes`, against `no`."""
@@ -113,12 +113,12 @@ class LocalEngine:
 
         return bind_all(parse_all(grounds), given(self._model, ids, prompt, index))
 
-    def witness(self, ids: tuple[int, ...], prompt: Prompt) -> Witness:
+    def gaze(self, ids: tuple[int, ...], prompt: Prompt) -> Gaze:
         """Bind a watcher to what the prompt holds."""
+        from tether.decoding.grounds.gaze import gaze
         from tether.decoding.grounds.told import given
-        from tether.decoding.grounds.witness import witness
 
-        return witness(given(self._model, ids, prompt))
+        return gaze(given(self._model, ids, prompt))
 
     def odds(self, prompt: Prompt, spec: Spec, yes: bytes, no: bytes) -> float:
         """Decode one answer and keep how its first choice was weighed."""

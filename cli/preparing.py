@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tether.cli import structuring
@@ -14,14 +15,16 @@ from tether.decoding.prompt import Prompt
 from tether.decoding.request import Request, Sampling
 from tether.decoding.terms.parse import parse_all
 from tether.decoding.terms.prompts import cast
+from tether.decoding.terms.term import Variant
 from tether.errors import UsageError
 
 if TYPE_CHECKING:
     from tether.cli.engine import Engine
     from tether.cli.session import Task
     from tether.grammars.constraint import Constraint
+    from tether.grounding.evidence import Source
     from tether.grounding.passages import Passage
-    from tether.grounding.witness import Witness
+    from tether.grounding.witness import Surety
 
 THINK_END = "</think>"
 _ANSWER_SHARE = 4  # at most a quarter of the positions is kept free for the answer
@@ -32,12 +35,12 @@ class Prepared:
     """A task that is ready to be decoded.
 
     Attributes:
-        witness: Watches the row, where somebody asks for what it sees.
+        surety: Watches how sure the model is, where the task may abstain.
     """
 
     request: Request
     evidence: Evidence
-    witness: Witness | None = None
+    surety: Surety | None = None
 
     @property
     def constraint(self) -> Constraint | None:
@@ -65,7 +68,9 @@ class Preparer:
             )
         found = self._structured(task, self._found(task))
         evidence = self._ordered(task, found.fitted(lambda some: self._fits(task, some)))
-        return self._built(key, task, evidence, watched=watched)
+        surety = _surety() if watched else None
+        watchers = (surety,) if surety else ()
+        return Prepared(self._request(key, task, evidence, watchers), evidence, surety)
 
     def _found(self, task: Task) -> Evidence:
         """The task's own passages, and those of the index."""
@@ -103,48 +108,41 @@ class Preparer:
         from tether.grounding.index.order import arrange
 
         texts = [passage.text for passage in evidence.passages]
-        measure = self._attention(task, evidence) if task.settings.order == "peak" else None
+        measure = partial(self._attention, task, evidence)
         return evidence.arranged(arrange(task.text, texts, task.settings.order, measure))
 
-    def _attention(
-        self, task: Task, evidence: Evidence
-    ) -> Callable[[Sequence[int]], Sequence[float]] | None:
-        """What `peak` measures with: one answer an order; None where no head can be watched."""
+    def _attention(self, task: Task, evidence: Evidence, places: Sequence[int]) -> list[float]:
+        """What the copying heads look at while the task is done once, passages in this order."""
+        arranged = evidence.arranged(places)
+        main = self._prompt(task, arranged)
+        gaze = self.engine.gaze(self.engine.encode(main), main)
+        for _ in self.engine.run([self._request("", task, arranged, (gaze,))], slots=1):
+            pass
+        return gaze.attention()
 
-        def measure(places: Sequence[int]) -> Sequence[float]:
-            trial = self._built("", task, evidence.arranged(places), watched=True)
-            assert trial.witness is not None, "it was asked for"
-            for _ in self.engine.run([trial.request], slots=1):
-                pass
-            return trial.witness.attention()
-
-        first = self._built("", task, evidence, watched=True).witness
-        return measure if first is not None and first.heads else None
-
-    def _built(self, key: str, task: Task, evidence: Evidence, *, watched: bool) -> Prepared:
+    def _request(
+        self, key: str, task: Task, evidence: Evidence, watchers: tuple[Source, ...]
+    ) -> Request:
         settings, engine = task.settings, self.engine
         constraint = self._constraint(task, evidence)
         terms = parse_all(settings.contrast)
-        main, others = cast(self._prompt(task, evidence), terms)
+        main, others = cast(self._prompt(task, evidence), terms, _variants(settings.ground))
         ids = engine.encode(main)
         index = task.retriever.index if task.retriever else None
-        sources = engine.sources(settings.ground, ids, main, index)
-        witness = engine.witness(ids, main) if watched else None
-        request = Request(
+        return Request(
             key=key,
             prompt=ids,
             constraint=constraint,
             sampling=sampling(settings, engine.num_tokens),
             max_tokens=settings.max_tokens,
-            extract=settings.extract == "best" and not watched,
+            extract=settings.extract == "best" and not watchers,
             think=THINK_END if settings.think is True else settings.think or None,
             stop=tuple(settings.stop),
             terms=terms,
             prompts={variant: engine.encode(prompt) for variant, prompt in others.items()},
-            sources=(*sources, witness) if witness else sources,
+            sources=(*engine.sources(settings.ground, ids, main, index), *watchers),
             heal=settings.raw_prompt and settings.heal,
         )
-        return Prepared(request, evidence, witness)
 
     def _constraint(self, task: Task, evidence: Evidence) -> Constraint | None:
         if task.said.spec is None:
@@ -161,6 +159,21 @@ class Preparer:
             turns=task.turns,
             raw=task.settings.raw_prompt,
         )
+
+
+def _variants(grounds: Sequence[str]) -> set[Variant]:
+    """The other prompts that methods of grounding look at."""
+    if not grounds:
+        return set()
+    from tether.decoding.grounds.parse import parse_all
+
+    return {variant for ground in parse_all(grounds) for variant in ground.variants}
+
+
+def _surety() -> Surety:
+    from tether.grounding.witness import Surety as Watcher
+
+    return Watcher()
 
 
 def sampling(settings: Settings, num_tokens: int) -> Sampling:

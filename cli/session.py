@@ -154,9 +154,9 @@ class Session:
         error = failure(result, task.settings.max_tokens)
         if error is None and prepared is not None:
             error = refusal(prepared.constraint, result.text)
-        if error is not None or prepared is None or prepared.witness is None:
+        if error is not None or prepared is None or prepared.surety is None:
             return None, error
-        score = abstention.carried(task, prepared.evidence.texts, result, prepared.witness)
+        score = abstention.carried(task, prepared.evidence.texts, result, prepared.surety)
         return score, abstention.refusal(score, task.settings.abstain_below, result.text)
 
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from tether.grounding.relevance import relevant
 from tether.types import Json
 
-CONSTANT, SAID, SURE = 0.0, 0.0, 0.0
-"""Fitted; `sure` is in tenths of nats from 0 to -10."""
+CONSTANT, SAID, SURE = -3.191, 4.506, 1.315
+"""Fitted; `sure` is 0 at probability 1 and -1 at ten nats below or less."""
 
 _LEAST_SURE = -10.0
 _WORD = re.compile(r"\w+")

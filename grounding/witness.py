@@ -1,97 +1,85 @@
-"""Sources that watch a row and change nothing: what it looks at, and how sure its model is."""
+"""Sources that watch a row and change nothing; see `tether.grounding.evidence.Source`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tether.grounding.evidence import Clues, Floats, Ids, Moment, Need
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What was seen of an answer.
+class Surety:
+    """How sure the model was of each token that one row took."""
 
-    Attributes:
-        looked: Attention on the relevant sentences before the first choice, 0 to 1.
-        rested: The same, mean over all choices.
-        sure: The least log-probability that the model gave to a token that was taken.
-    """
+    heads: tuple[tuple[int, int], ...] = ()
+    needs: frozenset[Need] = frozenset({"log_p"})
 
-    looked: float
-    rested: float
-    sure: float
-
-
-class Witness:
-    """Watches one row; see `tether.grounding.evidence.Source`.
-
-    What was seen of tokens that are taken back is forgotten.
-
-    Args:
-        passages: Places in the prompt of each passage's tokens, int64 [tokens] each.
-        relevant: Places of the tokens of the relevant sentences, int64 [n].
-        heads: Copying heads of the model; empty where it has none: attention then counts as 0.
-    """
-
-    def __init__(
-        self, passages: Sequence[Ids], relevant: Ids, heads: tuple[tuple[int, int], ...]
-    ) -> None:
-        self.heads = heads
-        needs: set[Need] = {"log_p", "attention"} if heads else {"log_p"}
-        self.needs = frozenset(needs)
-        self._places = (*passages, relevant)
-        self._masses: dict[int, Floats] = {}  # by the place in the output; the last is `relevant`
-        self._sure: dict[int, float] = {}
-        self._newest: Floats = np.empty(0)  # log-probabilities of the newest choice
+    def __init__(self) -> None:
+        self._newest: tuple[int, Floats] | None = None  # a place in the output, and its choice
+        self._taken: dict[int, float] = {}
 
     def look(self, moments: Sequence[Moment]) -> list[Clues | None]:
         """See `Source.look`."""
         for moment in moments:
-            self._note(moment)
+            assert moment.log_p is not None, "it was asked for"
+            place = len(moment.context) - moment.start
+            self._settle(moment.context[moment.start :])
+            self._taken = {known: sure for known, sure in self._taken.items() if known < place}
+            self._newest = (place, moment.log_p)
         return [None] * len(moments)
 
-    def signs(self, tokens: Sequence[int], num_output: int) -> Signs | None:
-        """What was seen of an answer; None where nothing was left to choose.
+    def least(self, tokens: Sequence[int], num_output: int) -> float | None:
+        """The least log-probability of an answer's tokens; None where none was chosen.
 
         Args:
             tokens: The answer's.
             num_output: Tokens of the whole output, thinking included.
         """
         first = num_output - len(tokens)
-        places = [place for place in self._masses if first <= place < num_output]
-        if not places:
-            return None
-        newest, sure = max(self._masses), dict(self._sure)
-        if newest < num_output:
-            sure[newest] = float(self._newest[tokens[newest - first]])
-        relevant = [float(self._masses[place][-1]) for place in places]
-        return Signs(relevant[0], float(np.mean(relevant)), min(sure[place] for place in places))
+        self._settle([-1] * first + list(tokens))
+        return min((sure for place, sure in self._taken.items() if place >= first), default=None)
+
+    def _settle(self, output: Sequence[int]) -> None:
+        """Note what became of the newest choice, where the output still holds it."""
+        if self._newest is not None and self._newest[0] < len(output):
+            place, log_p = self._newest
+            self._taken[place] = float(log_p[output[place]])
+
+
+class Gaze:
+    """How much the copying heads look at each passage while one row is decoded.
+
+    Args:
+        passages: Places in the prompt of each passage's tokens, int64 [tokens] each.
+        heads: Of the model.
+    """
+
+    needs: frozenset[Need] = frozenset({"attention"})
+
+    def __init__(self, passages: Sequence[Ids], heads: tuple[tuple[int, int], ...]) -> None:
+        self.heads = heads
+        self._passages = passages
+        self._masses: dict[int, list[float]] = {}  # by the place in the output
+
+    def look(self, moments: Sequence[Moment]) -> list[Clues | None]:
+        """See `Source.look`."""
+        for moment in moments:
+            looks, place = moment.attention, len(moment.context) - moment.start
+            assert looks is not None, "it was asked for"
+            self._masses = {known: m for known, m in self._masses.items() if known < place}
+            self._masses[place] = [float(looks[at].sum()) for at in self._passages]
+        return [None] * len(moments)
 
     def attention(self) -> list[float]:
         """Mean attention on each passage over all choices, [passages]."""
         if not self._masses:
-            return [0.0] * (len(self._places) - 1)
-        return [float(mass) for mass in np.mean(list(self._masses.values()), axis=0)[:-1]]
-
-    def _note(self, moment: Moment) -> None:
-        assert moment.log_p is not None, "it was asked for"
-        place = len(moment.context) - moment.start
-        for gone in [known for known in self._masses if known >= place]:
-            del self._masses[gone]
-            self._sure.pop(gone, None)
-        before = max(self._masses, default=None)
-        if before is not None and before not in self._sure:
-            self._sure[before] = float(self._newest[moment.context[moment.start + before]])
-        looks = moment.attention
-        masses = [0.0 if looks is None else float(looks[at].sum()) for at in self._places]
-        self._masses[place], self._newest = np.array(masses), moment.log_p
+            return [0.0] * len(self._passages)
+        return [float(mass) for mass in np.mean(list(self._masses.values()), axis=0)]
 
 
 class Ballot:
-    """Keeps the first choice of one row: how its model weighs the answers; see `Source`."""
+    """Keeps the first choice of one row: how its model weighs the answers."""
 
     heads: tuple[tuple[int, int], ...] = ()
     needs: frozenset[Need] = frozenset({"log_p", "allowed"})

@@ -19,7 +19,7 @@ from tether.cli import engine
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Delta, Request, Result, RowStats
 from tether.errors import UsageError
-from tether.grounding.witness import Witness
+from tether.grounding.witness import Gaze
 
 
 @dataclass
@@ -63,9 +63,9 @@ class FakeEngine:
         """A script needs no evidence."""
         return ()
 
-    def witness(self, ids: Any, prompt: Prompt) -> Witness:
-        """Watches nothing, since nothing is chosen."""
-        return Witness([ids] * len(prompt.passages), np.arange(0), ())
+    def gaze(self, ids: Any, prompt: Prompt) -> Gaze:
+        """Sees nothing, since nothing is chosen."""
+        return Gaze([np.arange(0)] * len(prompt.passages), ())
 
     def odds(self, prompt: Prompt, spec: Any, yes: bytes, no: bytes) -> float:
         """Whatever the script says."""
