@@ -15,7 +15,12 @@ from tether.grounding.evidence import Source
 
 @dataclass(frozen=True, slots=True)
 class Copy(Ground):
-    """See `tether.grounding.copying`; the weight is the share."""
+    """Words come from the sentences that speak of what is asked.
+
+    A share of the words' probability goes to the words of these sentences that the model's copying
+    heads look at, or (`by=ngram`) to all alike; then to what follows in the copy. The model says
+    when to stop. Where no sentence speaks of it, nothing changes.
+    """
 
     name: ClassVar[str] = "copy"
 
