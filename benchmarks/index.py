@@ -52,17 +52,24 @@ class _Timed:
 
 
 def main() -> None:
-    """Build, search, change."""
+    """Build, search, change; or search alone."""
     shared = parser(__doc__)
     shared.add_argument("--passages", type=int, default=1_000_000)
+    shared.add_argument("--index", type=Path, help="copy of an index made by a run: search it only")
     given = shared.parse_args()
     corpus = MadeCorpus(2000 if given.quick else given.passages)
     results = Rows("index", quick=given.quick)
     embedder = WordVectors()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "kb"
+        path = given.index or Path(folder) / "kb"
         makers = [_Timed(LexicalMaker()), _Timed(DenseMaker(lambda: embedder))]
-        _Bench(results, path, corpus, embedder, makers).run()
+        bench = _Bench(results, path, corpus, embedder, makers)
+        if given.index:
+            bench.search()
+        else:
+            bench.build()
+            bench.search()
+            bench.change()
 
 
 class _Bench:
@@ -80,23 +87,21 @@ class _Bench:
         self._embedder, self._makers = embedder, makers
         self._began = time.process_time()
 
-    def run(self) -> None:
-        """All rows, in the order in which one index allows them."""
-        self._build()
+    def search(self) -> None:
+        """What a search costs and finds, and what the lists miss."""
         index = Index.open(self._path)
         questions = self._corpus.questions(min(_QUESTIONS, self._corpus.count))
+        self._recall(index, [text for text, _ in questions])
         for mode in _MODES:
             self._search(index, mode, questions)
-        self._recall(index, [text for text, _ in questions])
-        del index
-        self._change()
 
     def _add(self, part: str, figures: dict[str, dict[str, float]], **settings: object) -> None:
         say(f"{part}: {figures}")
         case = {"part": part, "passages": self._corpus.count}
         self._results.add(case, figures, settings={"k": _K, "width": 384, **settings})
 
-    def _build(self) -> None:
+    def build(self) -> None:
+        """What the index costs to make."""
         documents = self._corpus.documents()
         seconds = _seconds(lambda: build(self._path, documents, self._makers, tokenizer=_TOKENIZER))
         by_part = {maker.name: maker.seconds for maker in self._makers}
@@ -116,15 +121,19 @@ class _Bench:
         """Latency of one question after another, and how often its passage is found."""
         rounds: list[Figures] = []
         for number in range(1 + _ROUNDS):  # the first is not counted
-            spent, found = [], 0
+            spent, cpu, found = [], [], 0
             for text, wanted in questions:
-                began = time.perf_counter()
+                began, busy = time.perf_counter(), time.process_time()
                 hits = index.search(text, _K, mode, self._embedder)
                 spent.append((time.perf_counter() - began) * 1000)
+                cpu.append((time.process_time() - busy) * 1000)
                 found += any(hit.passage.doc == wanted for hit in hits)
             if number:
-                p50, p99 = np.percentile(spent, [50, 99]).tolist()
-                rounds.append({"p50_ms": p50, "p99_ms": p99, "found": found / len(questions)})
+                figures = {"found": found / len(questions)}
+                for name, times in (("ms", spent), ("cpu_ms", cpu)):
+                    p50, p99 = np.percentile(times, [50, 99]).tolist()
+                    figures |= {f"p50_{name}": p50, f"p99_{name}": p99}
+                rounds.append(figures)
         self._add(mode, spreads(rounds), questions=len(questions))
 
     def _recall(self, index: Index, questions: list[str]) -> None:
@@ -147,7 +156,7 @@ class _Bench:
             }
             self._add(f"lists at {probes} probes", spreads([figures]))
 
-    def _change(self) -> None:
+    def change(self) -> None:
         """Add and delete one document in a thousand."""
         count = max(self._corpus.count // 1000, 1)
         more = MadeCorpus(count, seed=1).documents()
