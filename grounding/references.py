@@ -61,11 +61,14 @@ class ReferenceStore:
         return cls(keys, ids, values)
 
     def mean(self, entries: Ids, weights: Floats) -> tuple[Ids, Floats]:
-        """The weighted mean of some entries: tokens ascending, each once, and their values."""
-        ids, places = np.unique(self.ids[entries], return_inverse=True)
+        """The weighted mean of some entries: tokens ascending, each once, and their values.
+
+        A token whose value is 0 is left out: it counts as those do that no entry keeps.
+        """
         each = self.values[entries].astype(np.float64) * weights[:, None]
-        sums = np.bincount(places.reshape(-1), each.reshape(-1), len(ids))
-        return ids.astype(np.int64), sums.astype(np.float64)
+        sums = np.bincount(self.ids[entries].reshape(-1), each.reshape(-1)).astype(np.float64)
+        ids = np.flatnonzero(sums)
+        return ids, sums[ids]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
