@@ -30,7 +30,32 @@ PASSAGES = "passages"
 
 Level = Literal["size", "sha256"]
 
-_FOLDER = re.compile(r"[a-z]+\.[0-9]+")
+_FOLDER = re.compile(r"[a-z][a-z0-9-]*\.[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is kept in a folder of this layout.
+
+    Attributes:
+        noun: What people call it; `tether_NOUN` is the key of the format in the manifest.
+        article: Of the noun.
+        root: The part that the other parts are made from.
+        build: The command that makes it.
+    """
+
+    noun: str
+    article: str
+    root: str
+    build: str
+
+    @property
+    def key(self) -> str:
+        """Where the manifest has its format."""
+        return f"tether_{self.noun}"
+
+
+INDEX = Kind("index", "an", PASSAGES, "tether index build PATH...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +109,31 @@ class Manifest:
         made_by: The program and version that wrote it.
         generation: Counts the writes; the next one has a higher number.
         parts: The parts by name.
+        kind: What it is that holds.
     """
 
     path: Path
     made_by: str
     generation: int
     parts: Mapping[str, Part]
+    kind: Kind = INDEX
 
     def part(self, name: str) -> Part:
-        """A part that was made from the passages that the index holds now.
+        """A part that was made from the root that holds now.
 
         Raises:
             UnavailableError: There is none, or it is stale.
         """
         if name not in self.parts:
             raise UnavailableError(
-                f"The index {self.path} has no part '{name}'.",
+                f"The {self.kind.noun} {self.path} has no part '{name}'.",
                 hint=f"It has {', '.join(sorted(self.parts)) or 'none at all'}.",
             )
         if self.is_stale(name):
             raise UnavailableError(
-                f"The part '{name}' of {self.path} was made from other passages than it holds now.",
-                hint="Make that part again, or build the index again.",
+                f"The part '{name}' of {self.path} was made from other {self.kind.root} than it "
+                "holds now.",
+                hint=f"Make that part again, or build the {self.kind.noun} again.",
             )
         return self.parts[name]
 
@@ -114,11 +142,11 @@ class Manifest:
         return name in self.parts and not self.is_stale(name)
 
     def is_stale(self, name: str) -> bool:
-        """Whether a part was made from other passages than the index holds now."""
-        passages = self.parts.get(PASSAGES)
-        return (
-            name != PASSAGES and passages is not None and self.parts[name].basis != passages.digest
-        )
+        """Whether a part was made from another root than holds now (an index: its passages)."""
+        root = self.parts.get(self.kind.root)
+        if name == self.kind.root or root is None:
+            return False
+        return self.parts[name].basis != root.digest
 
     def damages(self, level: Level, parts: tuple[str, ...] = ()) -> Iterator[Damage]:
         """The files that are missing, cut or changed, of all parts or of those named."""
@@ -130,7 +158,7 @@ class Manifest:
                     yield Damage(name, file, reason)
 
     def check(self, level: Level) -> None:
-        """Refuse an index with a damaged file.
+        """Refuse what has a damaged file.
 
         Raises:
             UnavailableError: The message names the part and the file, the hint the cure.
@@ -138,43 +166,45 @@ class Manifest:
         for damage in self.damages(level):
             folder = self.parts[damage.part].folder.name
             raise UnavailableError(
-                f"The part '{damage.part}' of the index {self.path} is damaged: "
+                f"The part '{damage.part}' of the {self.kind.noun} {self.path} is damaged: "
                 f"{PARTS}/{folder}/{damage.file} {damage.reason}.",
                 hint=f"Restore that file from a copy, or remove {self.path} and build it again.",
             )
 
 
-def open_manifest(path: Path) -> Manifest:
-    """The manifest of the index at `path`, checked in itself; touches no part.
+def open_manifest(path: Path, kind: Kind = INDEX) -> Manifest:
+    """The manifest of the index (or what `kind` says) at `path`, checked in itself.
+
+    Touches no part.
 
     Raises:
-        UnavailableError: There is no index, or it is damaged, foreign or of a newer format.
+        UnavailableError: There is none, or it is damaged, foreign or of a newer format.
     """
     try:
         body = json.loads((path / MANIFEST).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise UnavailableError(
-            f"{path} is not an index: it has no {MANIFEST}.",
-            hint=f"Make one: tether index build PATH... -o {path}",
+            f"{path} is not {kind.article} {kind.noun}: it has no {MANIFEST}.",
+            hint=f"Make one: {kind.build} -o {path}",
         ) from None
     except OSError as error:
         raise UnavailableError(f"{path / MANIFEST} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError):
-        raise _damaged(path, "it is not JSON") from None
-    if not isinstance(body, dict) or not isinstance(body.get("tether_index"), int):
-        raise _damaged(path, "it is not tether's")
-    if body["tether_index"] > FORMAT:
+        raise _damaged(path, kind, "it is not JSON") from None
+    if not isinstance(body, dict) or not isinstance(body.get(kind.key), int):
+        raise _foreign(path, kind, body)
+    if body[kind.key] > FORMAT:
         raise UnavailableError(
-            f"The index {path} has format {body['tether_index']}; this version reads {FORMAT}.",
+            f"The {kind.noun} {path} has format {body[kind.key]}; this version reads {FORMAT}.",
             hint=f"It was made by {body.get('made_by')}: use that version or a newer one, or build "
-            "the index again.",
+            f"the {kind.noun} again.",
         )
     if body.get("sha256") != seal(body):
-        raise _damaged(path, "its checksum does not fit")
+        raise _damaged(path, kind, "its checksum does not fit")
     try:
-        return _read(path, body)
+        return _read(path, kind, body)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise _damaged(path, "a value is missing or of another type") from None
+        raise _damaged(path, kind, "a value is missing or of another type") from None
 
 
 def seal(body: Mapping[str, Any]) -> str:
@@ -189,9 +219,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read(path: Path, body: Mapping[str, Any]) -> Manifest:
+def _read(path: Path, kind: Kind, body: Mapping[str, Any]) -> Manifest:
     parts = {name: _part(path, name, value) for name, value in body["parts"].items()}
-    return Manifest(path, str(body["made_by"]), int(body["generation"]), parts)
+    return Manifest(path, str(body["made_by"]), int(body["generation"]), parts, kind)
 
 
 def _part(path: Path, name: str, value: Mapping[str, Any]) -> Part:
@@ -217,8 +247,20 @@ def _damage(path: Path, wanted: File, level: Level) -> str:
     return ""
 
 
-def _damaged(path: Path, reason: str) -> UnavailableError:
+def _foreign(path: Path, kind: Kind, body: Any) -> UnavailableError:  # noqa: ANN401
+    """The error for a manifest without a format of this kind."""
+    others = [k for k in body if k.startswith("tether_")] if isinstance(body, dict) else []
+    if not others:
+        return _damaged(path, kind, "it is not tether's")
     return UnavailableError(
-        f"The index {path} is damaged: {MANIFEST} cannot be used, {reason}.",
+        f"{path} is not {kind.article} {kind.noun}, but {others[0].removeprefix('tether_')}: it "
+        "was made by another command.",
+        hint=f"Make one: {kind.build} -o FOLDER",
+    )
+
+
+def _damaged(path: Path, kind: Kind, reason: str) -> UnavailableError:
+    return UnavailableError(
+        f"The {kind.noun} {path} is damaged: {MANIFEST} cannot be used, {reason}.",
         hint=f"Restore that file from a copy, or remove {path} and build it again.",
     )

@@ -22,10 +22,11 @@ from filelock import FileLock, Timeout
 from tether.errors import OutputError, UsageError
 from tether.grounding.index.layout import (
     FORMAT,
+    INDEX,
     MANIFEST,
     PARTS,
-    PASSAGES,
     File,
+    Kind,
     Manifest,
     Part,
     open_manifest,
@@ -72,12 +73,13 @@ class Edit:
 
     def commit(self) -> Manifest:
         """Write the manifest that names the new parts, then remove what it does not name."""
-        path, passages = self.old.path, self._parts.get(PASSAGES)
-        for name in self._written - {PASSAGES}:
-            if passages is not None:
-                self._parts[name] = replace(self._parts[name], basis=passages.digest)
+        path, kind = self.old.path, self.old.kind
+        root = self._parts.get(kind.root)
+        for name in self._written - {kind.root}:
+            if root is not None:
+                self._parts[name] = replace(self._parts[name], basis=root.digest)
         made_by = f"tether {getattr(sys.modules['tether'], '__version__', '?')}"
-        new = Manifest(path, made_by, self._generation, self._parts)
+        new = Manifest(path, made_by, self._generation, self._parts, kind)
         if (path / PARTS).is_dir():
             _sync(path / PARTS)
         _write_manifest(new)
@@ -86,12 +88,13 @@ class Edit:
 
 
 @contextmanager
-def editing(path: Path, *, create: bool = False) -> Iterator[Edit]:
+def editing(path: Path, *, create: bool = False, kind: Kind = INDEX) -> Iterator[Edit]:
     """Change the index at `path` under its lock; commits when the block ends without an error.
 
     Args:
         path: The folder of the index.
         create: Begin with an empty index; an index that is there is replaced at the commit.
+        kind: What it is, where it is no index.
 
     Raises:
         UnavailableError: There is no index and `create` is false, or it is damaged.
@@ -101,24 +104,25 @@ def editing(path: Path, *, create: bool = False) -> Iterator[Edit]:
     new = _gone_if_it_fails(path)
     try:
         if create:
-            _prepare(path)
+            _prepare(path, kind)
         else:
-            open_manifest(path)
+            open_manifest(path, kind)
         with new, FileLock(path / "lock", timeout=0, mode=0o644):
-            held = _held(path)
+            held = _held(path, kind)
             edit = Edit(replace(held, parts={}) if create else held)
             with _swept(held):
                 yield edit
                 edit.commit()
     except Timeout:
         raise UsageError(
-            f"{path} is in use: another process writes this index.", hint="Wait until it has ended."
+            f"{path} is in use: another process writes this {kind.noun}.",
+            hint="Wait until it has ended.",
         ) from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OutputError(
-            f"The index {path} cannot be written: {reason}.",
-            hint="The index is as it was before; cure that and run it again.",
+            f"The {kind.noun} {path} cannot be written: {reason}.",
+            hint=f"The {kind.noun} is as it was before; cure that and run it again.",
         ) from error
 
 
@@ -130,19 +134,21 @@ def write_part(
         return edit.put(name, facts, write)
 
 
-def _prepare(path: Path) -> None:
+def _prepare(path: Path, kind: Kind) -> None:
     path.mkdir(parents=True, exist_ok=True)
     foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in _OURS)
     if foreign:
         raise UsageError(
-            f"{path} holds other things than an index: {', '.join(foreign[:3])}.",
+            f"{path} holds other things than {kind.article} {kind.noun}: {', '.join(foreign[:3])}.",
             hint="Name a new or an empty folder.",
         )
 
 
-def _held(path: Path) -> Manifest:
-    """What the index holds now; nothing where none was ever finished."""
-    return open_manifest(path) if (path / MANIFEST).exists() else Manifest(path, "", 0, {})
+def _held(path: Path, kind: Kind) -> Manifest:
+    """What holds now; nothing where none was ever finished."""
+    if (path / MANIFEST).exists():
+        return open_manifest(path, kind)
+    return Manifest(path, "", 0, {}, kind)
 
 
 def _gone_if_it_fails(path: Path) -> AbstractContextManager[None]:
@@ -168,7 +174,7 @@ def _swept(held: Manifest) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _sweep(_held(held.path))
+        _sweep(_held(held.path, held.kind))
         raise
 
 
@@ -183,7 +189,7 @@ def _sweep(manifest: Manifest) -> None:
 
 def _write_manifest(manifest: Manifest) -> None:
     body: dict[str, Any] = {
-        "tether_index": FORMAT,
+        manifest.kind.key: FORMAT,
         "made_by": manifest.made_by,
         "generation": manifest.generation,
         "parts": {name: _entry(part) for name, part in sorted(manifest.parts.items())},
