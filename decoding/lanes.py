@@ -16,6 +16,7 @@ from torch import Tensor
 from tether.decoding.cache import SlotCache
 from tether.decoding.knob.steer import Steer, Steering
 from tether.decoding.models.base import Head, Network, Watch
+from tether.decoding.nudge import Retelling
 from tether.decoding.row import Row
 
 _CHUNK = 512  # bounds the attention mask of long prompts
@@ -139,6 +140,11 @@ class Lanes:
     def start(self, lane: Lane, taps: tuple[int, ...], heads: tuple[Head, ...] = ()) -> Reading:
         """One lane alone, the others as they are: how a row begins, whatever its company."""
         return self._run([lane], taps, heads)
+
+    def retelling(self, lane: Lane) -> Retelling:
+        """The last token of a lane that has just run."""
+        token = lane.row.context[-1]
+        return Retelling(self.network, self._cache, lane.slot, token, _steering([lane]))
 
     def _run(
         self, lanes: list[Lane], taps: tuple[int, ...], heads: tuple[Head, ...] = ()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tether.decoding.contrast import Said, contrasted
-from tether.decoding.grounds.gather import gathered
+from tether.decoding.grounds.gather import Inside, gathered
 from tether.decoding.lanes import Reading
 from tether.decoding.row import Row
 from tether.decoding.views import Views
@@ -28,7 +28,13 @@ def listen(views: Views, rows: Sequence[Row], reading: Reading, masks: Tensor | 
     said = contrasted(views, rows, reading, masks)
     if masks is None or not any(row.request.sources for row in rows):
         return said
-    found = gathered(rows, said.logits, masks, views.own(rows, reading), views.looks(rows, reading))
+    inside = Inside(
+        views.own(rows, reading),
+        views.looks(rows, reading),
+        views.shorts(rows, reading),
+        views.retelling,
+    )
+    found = gathered(rows, said.logits, masks, inside)
     if found is None:
         return said
     doubt = found.doubt if said.doubt is None else torch.minimum(said.doubt, found.doubt)

@@ -14,10 +14,11 @@ from torch import Tensor
 from tether.decoding.knob.steer import Steer, Turning
 from tether.decoding.lanes import Lane, Lanes, Reading
 from tether.decoding.models.base import Head, Network
+from tether.decoding.nudge import Retelling
 from tether.decoding.request import Request
 from tether.decoding.row import Row
 from tether.decoding.terms.parse import check_roles
-from tether.decoding.terms.term import OWN, Role, Variant, View
+from tether.decoding.terms.term import OWN, SHORT, Role, Variant, View
 from tether.errors import LimitReached, UsageError
 
 _Key = tuple[Role, Variant]
@@ -58,7 +59,8 @@ class Views:
     def open(self, row: Row) -> None:
         """Give a row its lanes; none has seen a token yet."""
         lanes: dict[_Key, Lane] = {}
-        for view in (OWN, *self.wanted(row.request)):
+        short = [SHORT] if _reads_short(row.request) else []
+        for view in (OWN, *self.wanted(row.request), *short):
             key = _key(view, row.request)
             if key not in lanes:
                 steer = _steer(row.request) if key == ("model", "main") else None
@@ -120,6 +122,22 @@ class Views:
         """What the copying heads look at in each row, [rows, length]; None where nobody asked."""
         return reading.looks([self.lane(row, OWN) for row in rows])
 
+    def shorts(self, rows: Sequence[Row], reading: Reading) -> dict[int, Tensor]:
+        """The logits [vocab] given the short prompts, by place; rows without another have none."""
+        places = [
+            place
+            for place, row in enumerate(rows)
+            if _reads_short(row.request) and not same("short", row.request)
+        ]
+        if not places:
+            return {}
+        hidden = reading.of([(self.lane(rows[place], SHORT), None) for place in places])
+        return dict(zip(places, self.networks["model"].head(hidden), strict=True))
+
+    def retelling(self, row: Row) -> Retelling:
+        """The last token of a row that has just run, to be read again."""
+        return self._tracks["model"].retelling(self.lane(row, OWN))
+
     def _heads(self, rows: Iterable[Row]) -> tuple[Head, ...]:
         """The heads that sources of these rows ask for; all sources of a model ask for the same."""
         sources = (source for row in rows for source in row.request.sources)
@@ -129,6 +147,10 @@ class Views:
         """The layers that some view of these rows reads."""
         views = {view for row in rows for view in self.wanted(row.request)}
         return tuple(sorted({v.layer for v in views if v.role == role and v.layer is not None}))
+
+
+def _reads_short(request: Request) -> bool:
+    return any("short" in source.needs for source in request.sources)
 
 
 def same(variant: Variant, request: Request) -> bool:

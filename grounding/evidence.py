@@ -16,10 +16,24 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-Need = Literal["log_p", "allowed", "hidden", "attention"]
+Need = Literal["log_p", "allowed", "hidden", "attention", "short", "nudge"]
 
 INDEXED = 1 << 32
 """Number of the first passage of an index, where those of the prompt are numbered from 0."""
+
+
+class Nudge(Protocol):
+    """Reads a row's last token again, its keys and values nudged towards some tokens."""
+
+    def __call__(self, known: Ids, allowed: Bools, steps: int, rate: float) -> Floats:
+        """Log-probabilities [vocab] of the tokens that are allowed; the cache stays as it was.
+
+        Args:
+            known: int64 [k], the tokens to be made likelier; all allowed.
+            allowed: Boolean [vocab].
+            steps: Of gradient descent; each costs a forward and a backward of one token.
+            rate: Factor on the size of a step.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,9 @@ class Moment:
         allowed: Boolean [vocab]; None allows all.
         hidden: float [width], what the model's head reads.
         attention: float [positions], how much the copying heads look at each token of the prompt.
+        short: float [vocab], as `log_p`, where the model read only what speaks of what is asked;
+            None too where that is all it was given.
+        nudge: Reads the last token again.
     """
 
     context: Sequence[int]
@@ -44,6 +61,8 @@ class Moment:
     allowed: Bools | None = None
     hidden: Floats | None = None
     attention: Floats | None = None
+    short: Floats | None = None
+    nudge: Nudge | None = None
 
 
 @dataclass(frozen=True, slots=True)

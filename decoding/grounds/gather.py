@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,28 @@ from tether.decoding.cpu.tokens import bits
 from tether.decoding.plan import Evidence
 from tether.decoding.request import Sampling
 from tether.decoding.row import Row
-from tether.grounding.evidence import Clues, Moment, Source
+from tether.grounding.evidence import Clues, Moment, Nudge, Source
 
 _OPEN_SHARE = 8  # at least an eighth of the vocabulary allowed: text, not keys and punctuation
 _MOST = 0.999  # of the probability; the rest stays the model's, so that no token falls to zero
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a step holds beside its logits.
+
+    Attributes:
+        hidden: float [rows, width], what the model's head reads.
+        attention: float [rows, positions] of the copying heads; None where no source needs it.
+        shorts: Logits [vocab] given a row's short prompt, by its place; rows that need none or
+            have no other prompt are absent.
+        retelling: Reads the last token of a row again.
+    """
+
+    hidden: Tensor
+    attention: Tensor | None
+    shorts: Mapping[int, Tensor]
+    retelling: Callable[[Row], Nudge]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +53,14 @@ class Gathered:
     doubt: Tensor
 
 
-def gathered(
-    rows: Sequence[Row], logits: Tensor, masks: Tensor, hidden: Tensor, attention: Tensor | None
-) -> Gathered | None:
+def gathered(rows: Sequence[Row], logits: Tensor, masks: Tensor, inside: Inside) -> Gathered | None:
     """Ask the sources of the rows that have a choice; None where none knows anything.
 
     Args:
         rows: The rows that choose.
         logits: float [rows, vocab], whole where a row has sources.
         masks: int32 [rows, words] on the CPU.
-        hidden: float [rows, width], what the model's head reads.
-        attention: float [rows, positions] of the copying heads; None where no source needs it.
+        inside: What the model holds of them.
     """
     counts = {
         n: _count(masks[n]) if row.constrained else logits.shape[1]
@@ -56,7 +71,7 @@ def gathered(
     if not looking:
         return None
     open_from = logits.shape[1] / _OPEN_SHARE
-    step = _Step.of([rows[n] for n in looking], looking, logits, masks, hidden, attention)
+    step = _Step.of([rows[n] for n in looking], looking, logits, masks, inside)
     moments = {
         n: step.moment(i, counts[n] >= open_from and not rows[n].in_key)
         for i, n in enumerate(looking)
@@ -91,6 +106,8 @@ class _Step:
     hidden: np.ndarray | None
     attention: np.ndarray | None
     words: np.ndarray
+    shorts: Mapping[int, np.ndarray]
+    retelling: Callable[[Row], Nudge]
 
     @classmethod
     def of(
@@ -99,8 +116,7 @@ class _Step:
         places: Sequence[int],
         logits: Tensor,
         masks: Tensor,
-        hidden: Tensor,
-        attention: Tensor | None,
+        inside: Inside,
     ) -> _Step:
         """The tensors of these rows, in one transfer each."""
         needs = {need for row in rows for source in row.request.sources for need in source.needs}
@@ -112,14 +128,21 @@ class _Step:
             rows,
             _numbers(torch.log_softmax(sound(logits[some]), dim=1)) if "log_p" in needs else None,
             allowed,
-            _numbers(hidden[some]) if "hidden" in needs else None,
-            None if attention is None else _numbers(attention[some]),
+            _numbers(inside.hidden[some]) if "hidden" in needs else None,
+            None if inside.attention is None else _numbers(inside.attention[some]),
             words,
+            {
+                index: _numbers(torch.log_softmax(sound(inside.shorts[place]), dim=0))
+                for index, place in enumerate(places)
+                if place in inside.shorts
+            },
+            inside.retelling,
         )
 
     def moment(self, index: int, is_open: bool) -> Moment:
         """What the sources of a row may look at."""
         row = self.rows[index]
+        nudges = any("nudge" in source.needs for source in row.request.sources)
         return Moment(
             context=row.context,
             start=len(row.request.prompt),
@@ -128,6 +151,8 @@ class _Step:
             allowed=None if self.allowed is None else self.allowed[index],
             hidden=None if self.hidden is None else self.hidden[index],
             attention=None if self.attention is None else self.attention[index],
+            short=self.shorts.get(index),
+            nudge=self.retelling(row) if nudges else None,
         )
 
     def agrees(self, index: int, clues: Sequence[Clues]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from tether.decoding.options import option
+from tether.decoding.terms.term import Variant
 
 if TYPE_CHECKING:
     from tether.decoding.models.base import Model
@@ -63,6 +64,8 @@ class Ground(ABC):
     """
 
     name: ClassVar[str]
+    variants: ClassVar[frozenset[Variant]] = frozenset()
+    """Other prompts that its source looks at."""
 
     weight: float = option(1.0, "strength; 0 changes nothing", low=0)
 

@@ -9,13 +9,15 @@ from tether.decoding.grounds.caad import Caad
 from tether.decoding.grounds.copying import Copy
 from tether.decoding.grounds.grad import Grad
 from tether.decoding.grounds.ground import Given, Ground
+from tether.decoding.grounds.kid import Kid
 from tether.decoding.grounds.knn import Knn
 from tether.decoding.grounds.knob import Turn
 from tether.decoding.grounds.memory import Memory
+from tether.decoding.grounds.rapid import Rapid
 from tether.grounding.evidence import Source
 
 METHODS: dict[str, type[Ground]] = {
-    kind.name: kind for kind in (Copy, Grad, Knn, Caad, Memory, Turn)
+    kind.name: kind for kind in (Copy, Grad, Knn, Caad, Memory, Turn, Kid, Rapid)
 }
 """Every method by the name that users write."""
 

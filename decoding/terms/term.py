@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from tether.decoding.terms.seen import Seen
 
 Role = Literal["model", "amateur", "expert"]
-Variant = Literal["main", "given", "bare", "turned", "wrong", "true", "last"]
+Variant = Literal["main", "given", "bare", "turned", "wrong", "true", "last", "short"]
 """Prompts: the row's own; as the user gave it; without evidence, with it in turned order; asking
-for wrong answers, for true ones; only the last token of the row's own."""
+for wrong answers, for true ones; only the last token of the row's own; with those sentences of the
+evidence alone that speak of what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class View:
 
 
 OWN = View()
+SHORT = View(prompt="short")
 _ANY_DEPTH: Mapping[Role, int] = {"model": 1, "amateur": 1, "expert": 1}
 
 

@@ -12,7 +12,7 @@ import torch
 
 from tether.decoding import models
 from tether.decoding.blend import blend
-from tether.decoding.grounds.gather import gathered
+from tether.decoding.grounds.gather import Inside, gathered
 from tether.decoding.grounds.parse import bind_all, parse_all
 from tether.decoding.grounds.stretches import stretches
 from tether.decoding.grounds.told import given, told
@@ -145,12 +145,17 @@ class Fixed:
         return [self.clues] * len(moments)
 
 
+def _never(row: Row) -> Any:
+    raise AssertionError(row)
+
+
 class TestGathered:
     def gather(self, model: Model, *sources: Fixed) -> Any:
         row = Row(Request("a", (5, 6), sources=sources), model.vocabulary, model.end_ids)
         masks = torch.full((1, model.vocabulary.num_words), -1, dtype=torch.int32)
         size = model.vocabulary.size
-        return gathered([row], torch.zeros(1, size), masks, torch.zeros(1, 4), None)
+        inside = Inside(torch.zeros(1, 4), None, {}, _never)
+        return gathered([row], torch.zeros(1, size), masks, inside)
 
     def test_clues_become_tensors(self, model: Model) -> None:
         added = Fixed(Clues(np.array([7, 9]), np.array([1.5, -2.0])))
