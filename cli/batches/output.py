@@ -12,7 +12,8 @@ from typing import Self
 from tether.cli import streams
 from tether.cli.batches.journal import Journal, Record
 from tether.cli.batches.ordering import Reorder, Spool
-from tether.cli.batches.records import failure_message
+from tether.cli.batches.records import failure_kind, failure_message
+from tether.errors import Abstained
 
 
 class BatchOutput:
@@ -40,7 +41,7 @@ class BatchOutput:
         self._spool: Spool | None = None
         self._stack = ExitStack()
         self._descriptors: dict[Path, int] = {}
-        self.num_failed = self.num_rows = 0
+        self.num_failed = self.num_abstained = self.num_rows = 0
         self.tell: Callable[[str], None] = streams.say
 
     def __enter__(self) -> Self:
@@ -88,7 +89,9 @@ class BatchOutput:
 
     def _take(self, offset: int | None, record: Record, *, quiet: bool) -> None:
         self.num_rows += 1
-        self.num_failed += not record.ok
+        abstained = not record.ok and failure_kind(record.line) == Abstained.kind
+        self.num_abstained += abstained
+        self.num_failed += not (record.ok or abstained)
         if not record.ok and self._errors is None and not quiet:
             self.tell(f"tether: {failure_message(record.line)}")
         if not self._ordered:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tether.cli.streams import coloured, is_terminal, say
+from tether.errors import Abstained
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,6 +29,7 @@ class BatchProgress:
         self._bar: Progress | None = None
         self._began = time.perf_counter()
         self.num_rows = self.num_failed = self.num_tokens = self.num_taken_back = 0
+        self.num_abstained = self.num_left_out = 0
 
     def __enter__(self) -> Self:
         """Start drawing."""
@@ -55,7 +57,10 @@ class BatchProgress:
     def ended(self, outcome: Outcome) -> None:
         """A row ended."""
         self.num_rows += 1
-        self.num_failed += outcome.error is not None
+        abstained = isinstance(outcome.error, Abstained)
+        self.num_abstained += abstained
+        self.num_failed += outcome.error is not None and not abstained
+        self.num_left_out += outcome.evidence.left_out
         self.num_tokens += outcome.stats.output_tokens
         self.num_taken_back += outcome.stats.taken_back_tokens
         if self._bar is not None:
@@ -66,10 +71,13 @@ class BatchProgress:
     def summary(self) -> str:
         """One line on this run, for --stats."""
         seconds = time.perf_counter() - self._began
-        return (
-            f"{self.num_rows} rows, {self.num_failed} failed, {self.num_tokens} tokens, "
+        abstained = f"{self.num_abstained} abstained, " if self.num_abstained else ""
+        summary = (
+            f"{self.num_rows} rows, {self.num_failed} failed, {abstained}{self.num_tokens} tokens, "
             f"{self.num_taken_back} taken back, {seconds:.1f} s, {self._rate():.0f} tokens/s"
         )
+        left_out = "passages of the index left out: the model has no room for them"
+        return f"{summary}; {self.num_left_out} {left_out}" if self.num_left_out else summary
 
     def message(self, text: str) -> None:
         """A line on stderr that does not break the bar."""

@@ -48,6 +48,11 @@ def failure_line(row: Row, error: TetherError, *, partial: bool) -> str:
     return numbers.dumps(line)
 
 
+def failure_kind(line: str) -> str:
+    """The reason of a line of the errors file."""
+    return str(json.loads(line)["reason"])
+
+
 def failure_message(line: str) -> str:
     """A line of the errors file as one line for stderr."""
     value = json.loads(line)

@@ -132,7 +132,8 @@ def run(
 
     With -o each finished row is on disk when it is done, and a journal beside the output lets
     --resume go on after any interruption, to the same bytes. Failed rows go to --errors and end
-    the batch with exit code 6.
+    the batch with exit code 6. Rows that abstain (--abstain exit) go there too, counted apart: they
+    are no failures.
     """
     stream = None if source == "-" else Path(source)
     files = Files(stream, output, errors, retry, resume, overwrite)
@@ -183,7 +184,7 @@ def _process(
                 f"The batch is complete, but {files.out} is gone.",
                 hint="Run it again with --overwrite.",
             )
-        _conclude(final["rows"], final["failed"], files)
+        _conclude(final["rows"], final["failed"], final.get("abstained", 0), files)
         return
     output = BatchOutput(files.out, files.errors, ordered=not settings.unordered, journal=journal)
     with BatchProgress(files.size) as progress, output, _saying_how_to_resume(journal, output):
@@ -191,18 +192,21 @@ def _process(
         Batch(session, maker, output, retry, progress).run(stream, slots=settings.slots)
         output.sync()
         if journal is not None:
-            journal.finish({"rows": output.num_rows, "failed": output.num_failed})
+            counts = {"failed": output.num_failed, "abstained": output.num_abstained}
+            journal.finish({"rows": output.num_rows, **counts})
     if settings.stats:
         streams.say(progress.summary())
-    _conclude(output.num_rows, output.num_failed, files)
+    _conclude(output.num_rows, output.num_failed, output.num_abstained, files)
 
 
-def _conclude(num_rows: int, num_failed: int, files: Files) -> None:
-    """End a complete batch.
+def _conclude(num_rows: int, num_failed: int, num_abstained: int, files: Files) -> None:
+    """End a complete batch; rows that abstained are no failures.
 
     Raises:
         BatchFailed: Rows failed.
     """
+    if num_abstained:
+        streams.say(f"tether: {num_abstained} of {num_rows} rows abstained for want of evidence.")
     if num_failed:
         raise BatchFailed(
             f"{num_failed} of {num_rows} rows failed.",
