@@ -61,13 +61,13 @@ class ReferenceStore:
         return cls(keys, ids, values)
 
     def mean(self, entries: Ids, weights: Floats) -> tuple[Ids, Floats]:
-        """The weighted mean of some entries: tokens ascending, each once, and their values.
-
-        A token whose value is 0 is left out: it counts as those do that no entry keeps.
-        """
+        """The weighted mean of some entries: tokens ascending, each once, and their values."""
+        tokens = self.ids[entries].reshape(-1)
         each = self.values[entries].astype(np.float64) * weights[:, None]
-        sums = np.bincount(self.ids[entries].reshape(-1), each.reshape(-1)).astype(np.float64)
-        ids = np.flatnonzero(sums)
+        sums = np.bincount(tokens, each.reshape(-1)).astype(np.float64)
+        kept = np.zeros(len(sums), bool)
+        kept[tokens] = True
+        ids = np.flatnonzero(kept)
         return ids, sums[ids]
 
 
