@@ -30,7 +30,7 @@ NAME = "states"
 """The part of an index that holds them."""
 
 KEYS, LISTS = "keys.npy", "lists.faiss"
-_REFINED = 4  # candidates of the lists for each neighbour; whole vectors choose among them
+_REFINED = 4  # candidates by codes for each neighbour; whole vectors choose among them
 _BLOCK = 16_384
 _FIRM = 50  # cosines of states round to 1e-6 or so, the scores that `doubt` is held against to 1e-4
 
@@ -41,10 +41,13 @@ class Keys:
     Args:
         vectors: float16 or float32 [n, width], of any length above 0.
         inverted: Lists over their directions, where there are too many to compare them all.
+        refined: Candidates of the lists for each key that is wanted.
     """
 
-    def __init__(self, vectors: NDArray[Any], inverted: lists.Index | None = None) -> None:
-        self.vectors, self._inverted = vectors, inverted
+    def __init__(
+        self, vectors: NDArray[Any], inverted: lists.Index | None = None, refined: int = 1
+    ) -> None:
+        self.vectors, self._inverted, self._refined = vectors, inverted, refined
 
     def __len__(self) -> int:
         """How many there are."""
@@ -62,7 +65,8 @@ class Keys:
             raise damaged(part.folder / KEYS, f"its shape is {vectors.shape}")
         if LISTS not in part.files:
             return cls(vectors)
-        return cls(vectors, lists.load(part.folder / LISTS, part.facts["probes"]))
+        inverted = lists.load(part.folder / LISTS, part.facts["probes"])
+        return cls(vectors, inverted, _REFINED if part.facts["kind"] == "ivf-pq" else 1)
 
     @staticmethod
     def part(folder: Path, progress: Progress) -> dict[str, Any]:
@@ -94,7 +98,7 @@ class Keys:
             ids = np.argpartition(-cosines, count - 1, axis=1)[:, :count].astype(np.int64)
             found = np.take_along_axis(cosines, ids, axis=1)
         else:
-            wanted = min(count * _REFINED, len(self))
+            wanted = min(count * self._refined, len(self))
             ids = lists.nearest(self._inverted, queries, wanted)
             found = np.stack([self._cosines(*pair) for pair in zip(ids, queries, strict=True)])
         order = np.lexsort((ids, -found), axis=1)[:, :count]
