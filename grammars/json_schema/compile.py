@@ -29,7 +29,9 @@ from tether.grammars.json_schema.shortest import Shortest
 from tether.grammars.json_schema.size import check_size
 from tether.grammars.json_schema.source import read_schema
 from tether.grammars.json_schema.token_limits import TokenLimitedMatcher, TokenLimits
-from tether.grammars.json_schema.verbatim import JsonSlots, is_marked, keyword, needed, writable
+from tether.grammars.json_schema.verbatim import JsonSlots, is_marked, needed
+from tether.grammars.json_schema.verbatim_filling import keyword
+from tether.grammars.json_schema.verbatim_writing import writable
 from tether.grammars.spared import SparedMatcher
 from tether.grammars.verbatim import Evidence, QuotingMatcher
 from tether.grammars.vocabulary import Vocabulary

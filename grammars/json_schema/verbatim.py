@@ -7,7 +7,6 @@ with the quote's first place.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from tether.errors import EvidenceError, SchemaError
 from tether.grammars.json_schema.bounds import Bounds
-from tether.grammars.json_schema.front.automaton import Automaton, automaton
-from tether.grammars.json_schema.front.formats import FORMATS
-from tether.grammars.json_schema.front.pattern_reader import Chars
-from tether.grammars.json_schema.front.patterns import pattern_language
+from tether.grammars.json_schema.front.automaton import Automaton
 from tether.grammars.json_schema.lint.own import MAX_TOKENS, VERBATIM
 from tether.grammars.json_schema.places import Others, Place, at_place, places
-from tether.grammars.json_schema.walk import NAMED, subschemas
+from tether.grammars.json_schema.verbatim_filling import (
+    FILLED,
+    QUOTE,
+    filled_value,
+    least_of,
+    quoted_part,
+)
+from tether.grammars.json_schema.verbatim_shapes import count_of, shapes_of
+from tether.grammars.json_schema.walk import subschemas
 from tether.grammars.verbatim import Evidence
 from tether.grammars.verbatim.fits import longest_fits
 from tether.grammars.verbatim.matcher import Path
@@ -32,7 +35,6 @@ from tether.grammars.verbatim.spans import Spans
 from tether.grammars.verbatim.suffixes import Suffixes
 from tether.types import Json
 
-QUOTE, FILLED = "quote", ("doc", "start", "end")
 _NEUTRAL = frozenset(("title", "description", "examples", "default", "$comment", "$schema")) | {
     *("$id", "$defs", "definitions", "allOf", "$ref"),
 }
@@ -48,18 +50,6 @@ def is_marked(schema: Json) -> bool:
     if VERBATIM not in json.dumps(schema):  # a tenth of the time of a walk
         return False
     return any(part.get(VERBATIM) for _, part in subschemas(schema))
-
-
-def least_of(mark: object) -> int:
-    """The fewest characters that a mark asks for."""
-    return int(mark["min_length"]) if isinstance(mark, dict) and "min_length" in mark else 1
-
-
-def quoted_part(part: dict[str, Any]) -> dict[str, Any]:
-    """The sub-schema of the string that a mark is about: the `quote` of an object, or itself."""
-    members = part.get("properties")
-    inner = members.get(QUOTE) if isinstance(members, dict) else None
-    return inner if isinstance(inner, dict) else part
 
 
 @dataclass(frozen=True)
@@ -118,13 +108,15 @@ class JsonSlots:
         for place, members in self._objects:
             if where[-1] in members and at_place(place, where[:-1]):
                 said = [text for path, text in quotes if path == (*where[:-1], QUOTE)]
-                return _value(self.evidence, str(where[-1]), members, said[-1]) if said else None
+                return (
+                    filled_value(self.evidence, str(where[-1]), members, said[-1]) if said else None
+                )
         return None
 
     def spans(self, parts: list[dict[str, Any]], least: int, others: tuple[str, ...] = ()) -> Spans:
         """What a string may quote that all these sub-schemas are about, or else be."""
-        low = max(self.least(least), *(_count(part.get("minLength")) or 0 for part in parts), 0)
-        highs = [high for part in parts if (high := _count(part.get("maxLength"))) is not None]
+        low = max(self.least(least), *(count_of(part.get("minLength")) or 0 for part in parts), 0)
+        highs = [high for part in parts if (high := count_of(part.get("maxLength"))) is not None]
         if self.bounds and not highs and self.bounds.max_string >= low:
             highs = [self.bounds.max_string]
         high = min(highs, default=None)
@@ -162,7 +154,7 @@ class JsonSlots:
     def _shapes(self, part: dict[str, Any]) -> list[Automaton | None]:
         text = json.dumps(part)
         if text not in self._shaped:
-            self._shaped[text] = list(_shapes(part, self.formats, self.bounds is not None))
+            self._shaped[text] = list(shapes_of(part, self.formats, self.bounds is not None))
         return self._shaped[text]
 
     @cached_property
@@ -217,146 +209,3 @@ def needed(evidence: Evidence | None) -> Evidence:
         EvidenceError: There is none.
     """
     return evidence if evidence is not None else Evidence(())
-
-
-def writable(slots: JsonSlots) -> tuple[Json, bool]:
-    """The schema that texts are written by, and whether the evidence has nothing for some quote.
-
-    Marks are left out, quotes come first in their objects, and a string that can be no quote of
-    the evidence is no string.
-    """
-    result = copy.deepcopy(slots.schema)
-    has_empty = False
-    for where, part in list(subschemas(result)):
-        mark = part.pop(VERBATIM, None)
-        if mark:
-            _check_place(where)
-            inner = quoted_part(part)
-            if inner is not part:
-                _led_by_quote(part)
-            has_empty |= _narrow(inner, slots.spans([inner], least_of(mark)))
-    return result, has_empty
-
-
-def _check_place(pointer: str) -> None:
-    """Refuse a mark that asks for a string to be no quote, or depends on whether it is one.
-
-    Raises:
-        SchemaError: With the pointer of the mark.
-    """
-    steps = iter(pointer.split("/")[1:])
-    for step in steps:
-        if step in NAMED:
-            next(steps, None)  # a name of the user's
-        elif step in ("not", "if"):
-            raise SchemaError(
-                f"{VERBATIM} at {pointer} stands under {step!r}, where it has no meaning.",
-                hint="Put it on a string that is to be written.",
-                pointer=f"{pointer}/{VERBATIM}",
-            )
-
-
-def _narrow(part: dict[str, Any], spans: Spans) -> bool:
-    """Ask a string for the length of a quote, or, where there is no quote, to be none."""
-    if spans.least > 1:
-        part["minLength"] = spans.least
-    if not len(spans):
-        rest = dict(part)
-        part.clear()
-        part["allOf"] = [rest, {"not": {"type": "string"}}]
-    return not len(spans)
-
-
-def _led_by_quote(part: dict[str, Any]) -> None:
-    """Put the quote first, as what is filled in depends on it, and require what is filled in."""
-    members = part["properties"]
-    filled = {
-        name: {"allOf": [members[name], {"type": _kind(name, members)}]}
-        for name in FILLED
-        if name in members
-    }
-    part["properties"] = {QUOTE: members[QUOTE], **members, **filled}
-    named = [name for name in (QUOTE, *FILLED) if name in members]
-    required = part.get("required")
-    kept = required if isinstance(required, list) else []
-    part["required"] = list(dict.fromkeys([*named, *kept]))
-
-
-def keyword(slots: JsonSlots) -> type:
-    """jsonschema-rs's way to a keyword of one's own: the exact judge of a mark."""
-    evidence = slots.evidence
-
-    class Verbatim:
-        def __init__(self, parent: dict[str, Any], value: Any, path: list[str | int]) -> None:  # noqa: ANN401
-            self._least = slots.least(least_of(value)) if value else None
-            self._members = parent.get("properties") or {}
-
-        def validate(self, instance: Json) -> None:
-            """Raise ValueError where a quote is none, or its place is another one."""
-            if self._least is None:
-                return
-            if isinstance(instance, str):
-                _check(evidence, instance, self._least)
-            elif isinstance(instance, dict) and isinstance(instance.get(QUOTE), str):
-                self._check_places(instance)
-
-        def _check_places(self, instance: dict[str, Any]) -> None:
-            assert self._least is not None
-            _check(evidence, instance[QUOTE], self._least)
-            for name in FILLED:
-                if name in self._members and name in instance:
-                    text = _value(evidence, name, self._members, instance[QUOTE]).decode()
-                    if instance[name] != json.loads(text):
-                        raise ValueError(f"{name} is not {text}, where the quote stands")
-
-    return Verbatim
-
-
-def _check(evidence: Evidence, quote: str, least: int) -> None:
-    if len(quote) < least:
-        raise ValueError(f"the quote {quote[:80]!r} has fewer than {least} characters")
-    if evidence.find(quote) is None:
-        raise ValueError(f"{quote[:80]!r} is not in the evidence")
-
-
-def _value(evidence: Evidence, name: str, members: dict[str, Any], quote: str) -> bytes:
-    """What is filled in beside a quote, as JSON: a document goes by name where it may."""
-    place = evidence.find(quote)
-    if place is None:
-        raise EvidenceError(f"{quote[:80]!r} is not in the evidence.")
-    if name != "doc":
-        return str(place.start if name == "start" else place.end).encode()
-    if _kind(name, members) == "integer":
-        return str(place.number).encode()
-    return json.dumps(place.doc, ensure_ascii=False).encode()
-
-
-def _kind(name: str, members: dict[str, Any]) -> str:
-    """The type of a value that is filled in: a document is a number where it may be no string."""
-    if name != "doc":
-        return "integer"
-    types = members["doc"].get("type", "string") if isinstance(members["doc"], dict) else "string"
-    named = types if isinstance(types, list) else [types]
-    return "integer" if "string" not in named and {"integer", "number"} & set(named) else "string"
-
-
-def _shapes(part: dict[str, Any], formats: bool, generating: bool) -> Iterator[Automaton | None]:
-    """Automata of the string; None for a rule that none is known for."""
-    patterns = [part.get("pattern")]
-    if formats and "format" in part:
-        known = FORMATS.get(str(part["format"]))
-        shown = known.plain if known and generating else ""
-        exact = known and (known.plain_exact if shown else known.wide_exact)
-        patterns += [shown or (known.wide if known else None), *([] if exact else [""])]
-    for pattern in patterns:
-        language = pattern_language(pattern) if isinstance(pattern, str) and pattern else None
-        if pattern is not None:
-            yield automaton(language.branches) if language else None
-    listed = part.get("enum", [part["const"]] if "const" in part else None)
-    texts = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
-    if texts:
-        yield automaton(tuple(tuple(Chars(((ord(c), ord(c)),)) for c in text) for text in texts))
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
