@@ -91,9 +91,9 @@ class _Bench:
         """What a search costs and finds, and what the lists miss."""
         index = Index.open(self._path)
         questions = self._corpus.questions(min(_QUESTIONS, self._corpus.count))
-        self._recall(index, [text for text, _ in questions])
         for mode in _MODES:
             self._search(index, mode, questions)
+        self._recall(index, [text for text, _ in questions])  # last: it changes the probes
 
     def _add(self, part: str, figures: dict[str, dict[str, float]], **settings: object) -> None:
         say(f"{part}: {figures}")
