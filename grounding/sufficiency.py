@@ -3,8 +3,8 @@
 No relevant sentence, no answer. Else two signs are weighed by a logistic regression: the share of
 the answer's words that stand in the relevant sentences, and the model's least sure choice. The
 weights were fitted on generated worlds with the shipped model (`benchmarks/abstain.py`, which also
-says how well that does on unseen ones): 0.5 is where one in twenty answers that the evidence does
-carry falls short. Attention of the copying heads and what a copying term found add nothing to the
+says how well that does on unseen ones): at most one in twenty answers that the evidence does carry
+falls below 0.5. Attention of the copying heads and what a copying term found add nothing to the
 two. For another model the weights are a guess, and the threshold is the user's to set.
 """
 

@@ -38,16 +38,19 @@ top_p = 0.95
 
 
 def list_profiles() -> None:
-    """List the profiles in reach, with their files."""
+    """List the profiles in reach, with their files, and those that come with tether."""
     from tether.cli.config.profiles import Library
 
-    found = list(Library(Path.cwd(), os.environ))
-    if not found:
-        streams.say("No profile is defined; `tether profile init` writes a first tether.toml.")
-    width = max((len(profile.name) for profile in found), default=0)
-    for profile in sorted(found, key=lambda profile: profile.name):
+    library = Library(Path.cwd(), os.environ)
+    if not any(file.profiles for file in library.files):
+        streams.say("You have no profiles yet; `tether profile init` writes a first tether.toml.")
+    found = sorted(library, key=lambda profile: profile.name)
+    width = max(len(profile.name) for profile in found)
+    for profile in found:
         text = profile.description or ", ".join(k for k in profile.table if k != "extends")
-        streams.write_line(f"{profile.name:<{width}}  {text}  ({profile.file.place(profile.keys)})")
+        shipped = profile.file.scope == "shipped"
+        place = "comes with tether" if shipped else profile.file.place(profile.keys)
+        streams.write_line(f"{profile.name:<{width}}  {text}  ({place})")
 
 
 def show(

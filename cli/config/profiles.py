@@ -63,16 +63,20 @@ class Profile:
 
 
 class Library:
-    """All profiles in reach: those of the nearest project file, then those of the user."""
+    """All profiles in reach: of the nearest project file, then of the user, then the shipped ones.
+
+    Attributes:
+        files: Those of the user and the project, weakest first.
+    """
 
     def __init__(self, cwd: Path, environ: Mapping[str, str]) -> None:
         found = (toml_files.user_file(environ), toml_files.project_file(cwd))
         self.files = [file for file in found if file is not None]
-        """Weakest first."""
+        self._known = [toml_files.shipped_file(), *self.files]
 
     def __iter__(self) -> Iterator[Profile]:
         """Every profile that a name can reach, in the order of the files."""
-        for file in self.files:
+        for file in self._known:
             for name in file.profiles:
                 profile = Profile(name, file)
                 if self.get(name) == profile:
@@ -84,7 +88,7 @@ class Library:
         Raises:
             ProfileError: There is none; the hint names the nearest or all.
         """
-        for file in reversed(self.files):
+        for file in reversed(self._known):
             if name in file.profiles:
                 return Profile(name, file)
         problem, hint = f"there is no profile {name!r}", self._hint(name)
@@ -115,9 +119,7 @@ class Library:
         yield profile
 
     def _hint(self, name: str) -> str:
-        names = sorted({known for file in self.files for known in file.profiles})
-        if not names:
-            return "No profile is defined; `tether profile init` writes a first tether.toml."
+        names = sorted({known for file in self._known for known in file.profiles})
         return suggest(name, names, "profiles")
 
 

@@ -27,7 +27,7 @@ class TomlFile:
         path: Absolute path.
         table: The settings table: the whole of tether.toml, `[tool.tether]` of pyproject.toml.
         prefix: Where `table` stands in the file: () or ("tool", "tether").
-        scope: "project" or "user".
+        scope: "project", "user", or "shipped".
     """
 
     path: Path
@@ -89,6 +89,12 @@ def user_file(environ: Mapping[str, str]) -> TomlFile | None:
     """The user's own tether.toml, where there is one."""
     path = config_dir(environ) / PROJECT_FILE
     return TomlFile(path, read_toml(path), (), "user") if path.is_file() else None
+
+
+def shipped_file() -> TomlFile:
+    """The profiles that come with the program."""
+    path = Path(__file__).with_name("shipped.toml")
+    return TomlFile(path, read_toml(path), (), "shipped")
 
 
 def config_dir(environ: Mapping[str, str]) -> Path:

@@ -125,7 +125,7 @@ def test_paths_start_from_the_file_that_names_them(home: Path, user: Path) -> No
         ("logit_bias = {x = 1}\n", ("`logit_bias` = {'x': 1} is wrong",)),
         ("choices = []\n", ("at least 1 item",)),
         ("seed = 1\nseed = 2\n", ("is not valid TOML", "line 2")),
-        ("[profiles.p]\nextends = 'q'\n", (":2: there is no profile 'q'", "Known profiles: p")),
+        ("[profiles.p]\nextends = 'q'\n", (":2: there is no profile 'q'", "profiles: grounded, p")),
         ("[profiles.p]\nextends = 'r'\n[profiles.r]\nextends='p'\n", ("p -> r -> p",)),
         ("[profiles.p]\nextends = 3\n", ("neither a name nor a list",)),
         ("profiles = 3\n", ("`profiles` is not a table",)),
@@ -208,7 +208,10 @@ def test_any_flags_give_settings_or_an_error_of_ours(flags: dict[str, Any]) -> N
 
 
 def test_profile_commands(tether: Tether, fake: FakeEngine, home: Path) -> None:
-    assert "tether profile init" in tether("profile", "list").err
+    first = tether("profile", "list")
+    assert "tether profile init" in first.err
+    assert first.out.startswith("grounded  ")
+    assert "(comes with tether)" in first.out
     assert tether("profile", "init").code == 0
     assert tether("profile", "init").code == 2
     listed = tether("profile", "list").out
@@ -245,3 +248,26 @@ def test_profile_check_finds_everything(tether: Tether, home: Path) -> None:
     for word in ("`sed`", "itn", "no profile 'c'", "{x.y}", "[profiles.e]"):
         assert word in ran.out
     assert "profiles.f" not in ran.out
+
+
+def test_shipped_profiles_stand_below_ones_own(home: Path) -> None:
+    shipped = resolve({}, profiles=["grounded"])
+    assert shipped["ground"] == ["copy"]
+    assert shipped.origins["ground"].kind == "profile"
+    (home / "tether.toml").write_text('[profiles.grounded]\nseed = 3\n[profiles.a]\nextends="b"\n')
+    own = resolve({}, profiles=["grounded"])
+    assert (own["seed"], own["ground"]) == (3, [])
+    with pytest.raises(ProfileError, match="'nowhere'"):
+        resolve({}, profiles=["nowhere"])
+
+
+def test_paths_of_an_index_start_at_the_file(home: Path) -> None:
+    (home / "tether.toml").write_text('index = "kb"\n')
+    (home / "deeper").mkdir()
+    assert resolve({}, cwd=home / "deeper", environ={})["index"] == str(home / "kb")
+    assert resolve({"index": "kb"}, cwd=home, environ={})["index"] == "kb"
+
+
+def test_methods_in_the_environment_keep_their_commas() -> None:
+    found = resolve({}, cwd=Path("/"), environ={"TETHER_GROUND": "copy,by=ngram"})
+    assert found["ground"] == ["copy,by=ngram"]
