@@ -3,7 +3,8 @@
 Khandelwal et al. 2020 (arXiv 1911.00172): the tokens that followed the nearest stored states, each
 weighted by exp(-distance / temperature), are a distribution that is mixed into the model's own.
 Ours: states are compared by direction (squared distances of unit vectors, at most 4), so that a
-temperature means the same for every model; and a share that is gated by the nearest cosine.
+temperature means the same for every model; the weights fade to 0 at the last neighbour; and the
+share is gated by the nearest cosine.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ NAME = "states"
 KEYS, LISTS = "keys.npy", "lists.faiss"
 _REFINED = 4  # candidates by codes for each neighbour; whole vectors choose among them
 _BLOCK = 16_384
-_FIRM = 50  # cosines of states round to 1e-6 or so, the scores that `doubt` is held against to 1e-4
+_EVEN = 1e-3  # of the weight left: else all neighbours are as far, and count alike
+FIRM = 50  # cosines of states round to 1e-6 or so, the scores that `doubt` is held against to 1e-4
 
 
 class Keys:
@@ -221,16 +223,20 @@ class Neighbours:
         return found
 
     def _clues(self, near: Ids, cosines: Floats) -> Clues | None:
-        """What the neighbours say; the one beyond the last only shows how firm they are."""
+        """What the neighbours say, best first; the one beyond the last says what they count less.
+
+        Where two are nearly as far at the last place, rounding would decide between them: less
+        the weight of the first one beyond, both weigh next to nothing.
+        """
         if not len(near):
             return None
-        doubt = _FIRM * float(abs(cosines[0] - self.gate)) if self.gate > -1 else np.inf
+        doubt = FIRM * float(abs(cosines[0] - self.gate)) if self.gate > -1 else np.inf
         if cosines[0] <= self.gate:
             return Clues(near[:0], np.empty(0), doubt=doubt)
-        if len(near) > self.count:
-            doubt = min(doubt, _FIRM * float(cosines[self.count - 1] - cosines[self.count]))
-        near, cosines = near[: self.count], cosines[: self.count]
         weights = np.exp(2 * (cosines - cosines[0]) / self.temperature)  # d = 2 - 2 cosine
+        near, beyond, weights = near[: self.count], weights[self.count :], weights[: self.count]
+        if len(beyond) and (weights - beyond).sum() > _EVEN * weights.sum():
+            weights = weights - beyond
         tokens, origins = (a[near].astype(np.int64) for a in (self.store.next, self.store.origin))
         return Clues(tokens, weights / weights.sum(), self.share, origins + self.first, doubt)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tether.grounding.evidence import Clues, Floats, Ids, Moment, Need
 from tether.grounding.index.embed import Vectors
 from tether.grounding.index.strings import damaged, load_array
-from tether.grounding.neighbours import Keys, hidden
+from tether.grounding.neighbours import FIRM, Keys, hidden
 
 if TYPE_CHECKING:
     from tether.grounding.index.layout import Part
@@ -121,7 +121,7 @@ class References:
 
     def _clues(self, near: Ids, cosines: Floats, moment: Moment) -> Clues | None:
         kept = cosines > self.least
-        doubt = float(np.abs(cosines - self.least).min(initial=np.inf))
+        doubt = FIRM * float(np.abs(cosines - self.least).min(initial=np.inf))
         if not kept.any():
             return Clues(near[:0], np.empty(0), doubt=doubt)
         weights = cosines[kept] if self.weighted else np.ones(int(kept.sum()))

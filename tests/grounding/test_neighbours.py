@@ -76,8 +76,8 @@ def test_probabilities_sum_to_one_and_equal_brute_force() -> None:
     source = Neighbours(made(vectors, tokens), 16, temperature=0.3, share=0.5)
     for query, clues in zip(queries, source.look(moments(queries)), strict=True):
         distances = ((unit(vectors) - unit(query[None])) ** 2).sum(1)
-        near = np.argsort(distances)[:16]
-        weights = np.exp(-distances[near] / 0.3)
+        near, last = np.argsort(distances)[:16], np.sort(distances)[16]
+        weights = np.exp(-distances[near] / 0.3) - np.exp(-last / 0.3)
         expected = np.bincount(np.array(tokens)[near], weights / weights.sum(), 20)
         np.testing.assert_allclose(summed(clues, 20), expected, atol=1e-5)
         assert summed(clues, 20).sum() == pytest.approx(1.0, abs=1e-6)
@@ -109,16 +109,18 @@ def test_gates() -> None:
     assert free.look(moments(np.array([[1.0, 0.0]], np.float32), is_open=False)) == [None]
 
 
-def test_a_near_tie_at_the_last_place_is_doubted() -> None:
-    store = made(at([0.1, 0.2, 0.2, 3.0]), [0, 1, 2, 3])
+def test_a_near_tie_at_the_last_place_decides_nothing() -> None:
     query = moments(np.array([[1.0, 0.0]], np.float32))
-    (tied,) = Neighbours(store, 2, 0.5, 0.5).look(query)
-    (firm,) = Neighbours(store, 3, 0.5, 0.5).look(query)
-    (whole,) = Neighbours(store, 9, 0.5, 0.5).look(query)
-    assert tied is not None
-    assert firm is not None
-    assert whole is not None
-    assert tied.doubt < 1e-4 < firm.doubt < whole.doubt == np.inf
+    said = []
+    for tie in (0.2 - 1e-6, 0.2 + 1e-6):
+        store = made(at([0.1, 0.2, tie, 3.0]), [0, 1, 2, 3])
+        (clues,) = Neighbours(store, 2, 0.5, 0.5).look(query)
+        said.append(summed(clues, 4))
+    np.testing.assert_allclose(said[0], said[1], atol=1e-4)
+    assert said[0][0] == pytest.approx(1.0, abs=1e-4)
+    # Neighbours that are all as far count alike, those beyond the last are not asked.
+    (even,) = Neighbours(made(at([0.1] * 5), [0, 1, 2, 3, 3]), 3, 0.5, 0.5).look(query)
+    np.testing.assert_allclose(summed(even, 4), [1 / 3, 1 / 3, 1 / 3, 0], atol=1e-6)
 
 
 def part(folder: Path, vectors: NDArray[np.float32], tokens: NDArray[Any]) -> Any:
