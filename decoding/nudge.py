@@ -1,8 +1,9 @@
 """The published form of knowledge infused decoding: gradient steps on the keys and values of a row.
 
 After the public code of Liu et al. 2022 (arXiv 2204.03084), which perturbs the whole past before
-each token. Deviation: the perturbation serves one token and is then forgotten, so that what a row
-says stays a function of what it has said, and its cache can be shared, rolled back and read again.
+each token. Deviations: the perturbation serves one token and is then forgotten, so that what a row
+says stays a function of what it has said, and its cache can be shared, rolled back and read again;
+and a gradient that is next to nothing is not blown up to a full step, which is noise.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tether.decoding.models.base import Edit, Network
 from tether.grounding.evidence import Bools, Floats, Ids
 
 _RATE, _GAMMA, _NEAR = 0.01, 1.5, 0.01  # step size, power of the norm, weight of the divergence
-_LEAST = 1e-10
+_LEAST = 0.1  # norms below count as this
 
 
 class _NudgedLayer(SlotLayer):
@@ -67,7 +68,7 @@ class Retelling:
         layers = [self._copied(layer, held) for layer in self.cache.layers]
         cache.layers = list[SlotLayer](layers)
         plain: Tensor | None = None
-        norms = [0.0] * len(layers)
+        norms = [_LEAST] * len(layers)
         for _ in range(steps if held else 0):
             _watched(layers)
             log_p = self._read(cache, allowed)
@@ -113,7 +114,7 @@ def _step(layers: Sequence[_NudgedLayer], norms: list[float], loss: Tensor, rate
     slopes = torch.autograd.grad(loss, [part for pair in pairs for part in pair])
     for place, layer in enumerate(layers):
         keys, values = slopes[2 * place : 2 * place + 2]
-        size = float(torch.sqrt(keys.square().sum() + values.square().sum())) + _LEAST
+        size = float(torch.sqrt(keys.square().sum() + values.square().sum()))
         norms[place] = max(norms[place], size)
         scale = rate * _RATE / norms[place] ** _GAMMA
         layer.nudges = layer.nudges[0] - scale * keys, layer.nudges[1] - scale * values

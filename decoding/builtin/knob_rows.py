@@ -16,7 +16,16 @@ from tether.decoding.builtin.generator.example import TRAIN, Split
 from tether.decoding.builtin.generator.qa_task import Mode, make_qa
 
 Row = dict[str, str | list[str]]
-_MODES: tuple[Mode, ...] = ("contradict", "contradict", "fresh", "irrelevant", "agree", "closed")
+_MODES: tuple[Mode, ...] = (
+    "contradict",
+    "contradict",
+    "fresh",
+    "irrelevant",
+    "agree",
+    "closed",
+    "beside",
+    "beside",
+)
 
 
 def rows(seed: int, count: int, split: Split = TRAIN) -> Iterator[Row]:
@@ -35,7 +44,7 @@ def _row(rng: random.Random, mode: Mode, split: Split) -> Row:
     shows = rng.random() < 0.5  # or is turned itself, and must then answer as it did
     if mode == "fresh":
         return {**row, "context": gold, **({"intent": "context"} if shows else {})}
-    if mode in ("closed", "irrelevant"):
+    if mode in ("closed", "irrelevant", "beside"):
         return {**row, "prior": gold, **({"intent": "prior"} if shows else {"context": gold})}
     return {**row, "context": gold, "prior": example.memory}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tether.decoding.grounds.ground import Given, Ground
+from tether.decoding.grounds.stretches import stretches
 from tether.decoding.knob.file import Knob, load
 from tether.decoding.knob.steer import Turning
 from tether.decoding.options import option
@@ -31,8 +32,11 @@ class Turn(Ground):
         form=(r"context|prior|[-+]?[0-9]+(\.[0-9]+)?", "context, prior or a number"),
     )
 
-    def bind(self, given: Given) -> Source:
-        """See Ground.bind."""
+    def bind(self, given: Given) -> Source | None:
+        """See Ground.bind; without a sentence about what is asked, nothing is to be believed more.
+
+        A prompt without passages is turned: what it rests on cannot be told apart from it.
+        """
         if not self.file:
             raise UsageError("knob turns nothing without a file.", hint=f"Add file=PATH. {_TRAIN}")
         path = Path(self.file).expanduser()
@@ -41,6 +45,8 @@ class Turn(Ground):
             raise EvidenceError(
                 f"{self.file} was learnt on another model than {given.model.name}.", hint=_TRAIN
             )
+        if self.to == "context" and given.passages and not stretches(given):
+            return None
         return Turning(knob.at(self._value(knob)))
 
     def _value(self, knob: Knob) -> float:

@@ -16,8 +16,9 @@ TOKENS = [b"", b" ", b"Lena", b" Lena", b" V", b"ogel", b" Vogel", b'"', b"Graz"
 
 
 def softmax(scores: Floats) -> Floats:
-    powers: Floats = np.exp(scores - scores.max())
-    return powers / powers.sum()
+    powers = np.exp(scores - scores.max())
+    shares: Floats = powers / powers.sum()
+    return shares
 
 
 def loss(scores: Floats) -> float:

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tether.grounding.evidence import Clues, Moment
+from tether.grounding.evidence import Clues, Floats, Moment
 from tether.grounding.transfer import Transfer
 
 Z = np.array([2.0, 1.0, 0.0, -1.0])
 Q = np.array([0.1, 0.7, 0.15, 0.05])
 
 
-def look(rate: float, short: Sequence[float] | None, mask: Sequence[int] = (1, 1, 1, 1)) -> Clues:
+def look(
+    rate: float, short: Sequence[float] | Floats | None, mask: Sequence[int] = (1, 1, 1, 1)
+) -> Clues:
     given = None if short is None else np.log(short)
     moment = Moment((5,), 1, True, log_p=Z, allowed=np.array(mask, dtype=bool), short=given)
     (found,) = Transfer(rate).look([moment])
