@@ -85,7 +85,8 @@ class Preparer:
             return retriever.find(query, settings.passages)
 
         searches = research(task.text, find, ModelJudge(self.engine), settings.research)
-        return Evidence.of(task.passages, gathered(searches), searches)
+        found = [*gathered(searches), *find(task.text)]  # never less than a plain search
+        return Evidence.of(task.passages, list({p.id: p for p in found}.values()), searches)
 
     def _structured(self, task: Task, evidence: Evidence) -> Evidence:
         if not task.settings.structure:

@@ -178,7 +178,7 @@ def _trace(outcome: Outcome) -> Iterator[str]:
         met = "met" if search.met else "not met"
         yield f"search {search.aim.query!r} for {search.aim.goal!r}: {met} ({search.odds:.2f})"
     if evidence.left_out:
-        yield f"{evidence.left_out} passages of the index left out: the model has no room for them"
+        yield f"passages of the index left out for want of room: {evidence.left_out}"
     if outcome.score is not None:
         yield f"the evidence carries the answer: {outcome.score:.2f}"
     best = max(outcome.support, key=outcome.support.__getitem__, default=None)

@@ -3,8 +3,8 @@
 After "RE-Searcher: Robust Agentic Search with Goal-oriented Planning and Self-reflection" (2025),
 which trains a model to write a goal and a query, and to reflect on whether what was found meets
 the goal. Here nothing is trained: each step is a constrained answer, and the reflection is a yes or
-no decided by its log-odds. Ours: the first goal and query are the question itself, so that a weak
-model finds at least what a plain search does.
+no decided by its log-odds. Ours: a goal that is met is followed by a look at the question itself,
+which ends the loop where it is met too.
 """
 
 from __future__ import annotations
@@ -69,24 +69,24 @@ def research(
     after `REWRITES` rewritten queries, or when two rewritten queries in a row found the same.
 
     Args:
-        question: The first goal and the first query.
+        question: What is to be answered in the end.
         find: The best passages for a query.
         judge: Decides and writes.
         most: Searches, 1 or more.
         threshold: Log-odds from which on a goal is met.
     """
     searches: list[Search] = []
-    aim, rewrites = Aim(question, question), 0
-    while len(searches) < most:
+    aim, rewrites = judge.aim(question, ()), 0
+    for left in reversed(range(most)):
         found = tuple(find(aim.query))
         odds = judge.odds(aim.goal, found) if found else float("-inf")
         search = Search(aim, found, odds, odds >= threshold)
         again = rewrites > 1 and _ids(found) == _ids(searches[-1].found)
         searches.append(search)
+        known = gathered(searches)
+        if not left or (search.met and judge.odds(question, known) >= threshold):
+            break
         if search.met:
-            known = gathered(searches)
-            if aim.goal == question or judge.odds(question, known) >= threshold:
-                break
             aim, rewrites = judge.aim(question, known), 0
         elif again or rewrites == REWRITES:
             break

@@ -36,9 +36,9 @@ class Surety:
             tokens: The answer's.
             num_output: Tokens of the whole output, thinking included.
         """
-        first = num_output - len(tokens)
-        self._settle([-1] * first + list(tokens))
-        return min((sure for place, sure in self._taken.items() if place >= first), default=None)
+        answer = range(num_output - len(tokens), num_output)
+        self._settle([-1] * answer.start + list(tokens))
+        return min((sure for place, sure in self._taken.items() if place in answer), default=None)
 
     def _settle(self, output: Sequence[int]) -> None:
         """Note what became of the newest choice, where the output still holds it."""

@@ -76,8 +76,8 @@ class BatchProgress:
             f"{self.num_rows} rows, {self.num_failed} failed, {abstained}{self.num_tokens} tokens, "
             f"{self.num_taken_back} taken back, {seconds:.1f} s, {self._rate():.0f} tokens/s"
         )
-        left_out = "passages of the index left out: the model has no room for them"
-        return f"{summary}; {self.num_left_out} {left_out}" if self.num_left_out else summary
+        left_out = f"; passages of the index left out for want of room: {self.num_left_out}"
+        return summary + (left_out if self.num_left_out else "")
 
     def message(self, text: str) -> None:
         """A line on stderr that does not break the bar."""
