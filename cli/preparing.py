@@ -148,8 +148,9 @@ class Preparer:
     def _constraint(self, task: Task, evidence: Evidence) -> Constraint | None:
         if task.said.spec is None:
             return None
-        passages = tuple(passage.text for passage in evidence.passages)
-        return self.engine.compile(task.said.spec.over(passages, evidence.names))
+        passages = [passage.text for passage in evidence.passages]
+        starts = [passage.start for passage in evidence.passages]
+        return self.engine.compile(task.said.spec.over(passages, evidence.names, starts))
 
     def _prompt(self, task: Task, evidence: Evidence) -> Prompt:
         return Prompt(

@@ -140,8 +140,10 @@ class Spec:
 
         return is_marked(self.schema)
 
-    def over(self, passages: Sequence[str], names: Sequence[str] = ()) -> Spec:
-        """This spec with its evidence, where it has any use for it.
+    def over(
+        self, passages: Sequence[str], names: Sequence[str] = (), starts: Sequence[int] = ()
+    ) -> Spec:
+        """This spec with its evidence, where it has any use for it; see `verbatim.Evidence`.
 
         Raises:
             EvidenceError: It has, and there is none.
@@ -150,7 +152,7 @@ class Spec:
             return self
         from tether.grammars.verbatim import Evidence
 
-        return replace(self, evidence=Evidence(passages, names))
+        return replace(self, evidence=Evidence(passages, names, starts))
 
     @property
     def key(self) -> str:

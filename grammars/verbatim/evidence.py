@@ -15,7 +15,7 @@ _KEPT = 16
 
 
 class Place(NamedTuple):
-    """Where a quote stands: text[start:end] of a passage, in characters.
+    """Where a quote stands: text[start:end] of its document, in characters; a passage may be one.
 
     Attributes:
         doc: The passage's name, or its number as text where it has none; numbers begin at 1.
@@ -36,24 +36,28 @@ class Evidence:
     Args:
         texts: The passages.
         names: A name for each of them, as documents have; empty for none.
+        starts: Where each of them begins in its document, in characters; empty for 0.
 
     Raises:
         EvidenceError: There is no text to quote from.
     """
 
-    def __init__(self, texts: Sequence[str], names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, texts: Sequence[str], names: Sequence[str] = (), starts: Sequence[int] = ()
+    ) -> None:
         if not any(texts):
             raise EvidenceError(
                 "There is no evidence to quote from.",
                 hint="Give passages with --evidence (TEXT or @FILE), or pipe one in.",
             )
-        self.texts, self.names = tuple(texts), tuple(names)
+        self.texts, self.names, self.starts = tuple(texts), tuple(names), tuple(starts)
 
     @cached_property
     def key(self) -> str:
-        """A hash of the passages and their names."""
+        """A hash of the passages, their names and their places."""
         digest = hashlib.sha256()
-        for text in (*self.texts, "\x00names", *self.names):
+        places = map(str, self.starts)
+        for text in (*self.texts, "\x00names", *self.names, "\x00starts", *places):
             data = text.encode("utf-8", "surrogatepass")
             digest.update(len(data).to_bytes(8, "little") + data)
         return digest.hexdigest()
@@ -69,9 +73,10 @@ class Evidence:
     def find(self, quote: str) -> Place | None:
         """The first place where `quote` stands, or None."""
         for number, text in enumerate(self.texts, 1):
-            start = text.find(quote)
-            if start >= 0:
+            found = text.find(quote)
+            if found >= 0:
                 name = self.names[number - 1] if self.names else str(number)
+                start = found + (self.starts[number - 1] if self.starts else 0)
                 return Place(name, number, start, start + len(quote))
         return None
 

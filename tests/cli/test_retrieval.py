@@ -168,6 +168,28 @@ def test_the_envelope_attributes(tether: Tether, home: Path) -> None:
     assert {use["support"] for use in plain["passages"]} == {None}
 
 
+def test_quotes_of_the_index_carry_their_place(tether: Tether, home: Path) -> None:
+    before = "It rained all day. " * 30
+    building.build(
+        home / "kb", documents({"long.txt": before + TEXTS["mill.txt"]}), [LexicalMaker()],
+        tokenizer=TOKENIZER, size=16, overlap=0,
+    )  # fmt: skip
+    place = {"doc": {"type": "string"}, "start": {"type": "integer"}, "end": {"type": "integer"}}
+    schema = {
+        "type": "object",
+        "properties": {"quote": {"type": "string"}, **place},
+        "required": ["quote", *place],
+        "x-tether-verbatim": True,
+    }
+    ran = tether("json", QUESTION, "--index", "kb", "--passages", "1", "-s", json.dumps(schema))
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert found["doc"] == "long.txt"
+    whole = before + TEXTS["mill.txt"]
+    assert whole[found["start"] : found["end"]] == found["quote"]
+    assert found["start"] >= len(before)
+
+
 def test_abstaining_says_nothing(tether: Tether, home: Path) -> None:
     build(home / "kb", TEXTS)
     unknown = "Who founded Zorn Logistics?"
