@@ -51,6 +51,9 @@ METHODS = (
     Method("passages in the prompt"),
     Method("copy", {"ground": ["copy"]}),
     Method("copy,by=ngram", {"ground": ["copy,by=ngram"]}),
+    Method("grad", {"ground": ["grad"]}),
+    Method("knn", {"ground": ["knn"]}),
+    Method("caad", {"ground": ["caad"]}),
     Method("cad:0.5", {"contrast": ["cad:0.5"]}),
     Method("cad:1,adaptive=yes", {"contrast": ["cad:1,adaptive=yes"]}),
 )
