@@ -66,7 +66,7 @@ class BudgetedMatcher(Matcher):
 
     def fill_mask(self, out: Mask) -> None:
         """The inner mask; the next token of the way out where that is all there is time for."""
-        rest = self._way_out()
+        rest = self._way_out() if self._closing else ()
         if not rest:
             self._inner.fill_mask(out)
             return

@@ -39,35 +39,43 @@ class EngineMatcher(Matcher):
         self.vocabulary = vocabulary
         self._engine = engine
         self._num_ends = num_ends
+        self._end, self._size = vocabulary.eos_id, vocabulary.size
         self._out: Mask | None = None
-        self._address = 0
+        self._address = self._num_bytes = 0
 
     def fill_mask(self, out: Mask) -> None:
         """Ask llguidance for the mask, straight into `out`; an empty one is an error of its."""
         if out is not self._out:  # callers that reuse one array save half of a mask's time
             self._address, self._out = _address(out, self.vocabulary.num_words), out
+            self._num_bytes = out.nbytes
         if self._num_ends:
             out[:] = 0
-            set_bit(out, self.vocabulary.eos_id)
+            set_bit(out, self._end)
             return
-        self._engine.unsafe_compute_mask_ptr(self._address, out.nbytes)
+        self._engine.unsafe_compute_mask_ptr(self._address, self._num_bytes)
         if self._engine.is_error():
-            raise self._failure()
+            self._refill(out)
+
+    def _refill(self, out: Mask) -> None:
+        """What to do where the engine has no mask to write."""
+        raise self._failure()
 
     def advance(self, token: int) -> None:
         """Consume one token."""
-        if token == self.vocabulary.eos_id:
-            if not self.can_end:
-                raise InternalError("The end token was advanced where the text may not end.")
-            self._num_ends += 1
-        elif not self._take(token):
-            raise InternalError(f"Token {token} was advanced, but the mask does not hold it.")
+        if token == self._end:
+            self._end_text()
+        elif (
+            self._num_ends
+            or not 0 <= token < self._size
+            or not self._engine.try_consume_tokens([token])
+        ):
+            raise not_held(token)
 
-    def _take(self, token: int) -> bool:
-        """Consume one token that is not the end, if the grammar allows it."""
-        if self._num_ends or not 0 <= token < self.vocabulary.size:
-            return False
-        return bool(self._engine.try_consume_tokens([token]))
+    def _end_text(self) -> None:
+        """Count an end token."""
+        if not self.can_end:
+            raise InternalError("The end token was advanced where the text may not end.")
+        self._num_ends += 1
 
     def rollback(self, num_tokens: int) -> None:
         """Take back end tokens first, then the engine's."""
@@ -283,6 +291,11 @@ def _surrogate(text: str) -> str:
     except UnicodeEncodeError as error:
         return f"it holds the lone surrogate U+{ord(text[error.start]):04X}"
     return ""
+
+
+def not_held(token: int) -> InternalError:
+    """The error of a caller that advances what no mask allowed."""
+    return InternalError(f"Token {token} was advanced, but the mask does not hold it.")
 
 
 def _index(tokens: Sequence[int], token: int) -> int:

@@ -9,8 +9,9 @@ Knows masks, bytes and judges; knows no language and no budget.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from itertools import takewhile
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from tether.errors import DeadEnd, InternalError
 from tether.grammars.constraint import Mask, Matcher, clear_bit
 from tether.grammars.nogoods import NoGoods
+from tether.grammars.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tether.grammars.verbatim.spans import Quote
@@ -45,8 +47,11 @@ class Refusal(NamedTuple):
 class Judge(Protocol):
     """The last word about texts. Its states are values: keeping one is enough to go back."""
 
-    watches: bool
-    """Whether it may refuse a text before its end; else the inner matcher's mask is exact."""
+    stops: bytes
+    """Nothing closes that it judges before one of these bytes is said; it is asked only then.
+
+    With none it never refuses a text before its end.
+    """
 
     def start(self) -> Any:  # noqa: ANN401
         """The state before the first byte."""
@@ -55,15 +60,7 @@ class Judge(Protocol):
         """The state after `text`, which goes on from where `state` stood."""
 
     def accepts(self, text: bytes) -> bool:
-        """Whether `text` is complete and good."""
-
-
-class _Mark(NamedTuple):
-    """What an advance led to: the text's length, the judge's state and its refusal."""
-
-    length: int
-    state: Any
-    refusal: Refusal | None = None
+        """Whether `text` is complete and good; asked several times in a row about the same."""
 
 
 class GuardedMatcher(Matcher):
@@ -81,32 +78,41 @@ class GuardedMatcher(Matcher):
         self.judge = judge
         self.num_refusals = 0
         self._inner = inner
-        self._text = bytearray()
-        self._marks = [_Mark(0, judge.start())]
+        self._end = inner.vocabulary.eos_id
+        self._end_word, self._end_bit = self._end >> 5, 1 << (self._end & 31)
+        self._path: list[int] = []
+        self._text, self._num_read = bytearray(), 0
+        self._states = [(0, judge.start())]
+        self._heed()
+        self._refusal: Refusal | None = None
         self._nogoods = NoGoods()
         self._strikes: dict[int, int] = {}
-        self._verdict: tuple[int, bool] | None = None
 
     @property
     def text(self) -> bytes:
         """The bytes so far."""
-        return bytes(self._text)
+        return bytes(self._read())
 
     @property
     def state(self) -> Any:  # noqa: ANN401
         """The judge's state here."""
-        return self._marks[-1].state
+        return self._states[-1][1]
 
     @property
     def count(self) -> int:
         """Tokens advanced so far."""
-        return len(self._marks) - 1
+        return len(self._path)
 
     def fill_mask(self, out: Mask) -> None:
         """The inner mask without a refused end and without what would complete a no-good."""
-        if self._marks[-1].refusal:
+        if self._refusal:
             raise DeadEnd("The exact judge of the constraint refuses the text so far.")
         self._inner.fill_mask(out)
+        if self._nogoods.prefixes or out.item(self._end_word) & self._end_bit:
+            self._clear_refused(out)
+
+    def _clear_refused(self, out: Mask) -> None:
+        """Leave out of a mask what it may not hold: most often there is nothing to ask about."""
         is_end_refused = self.is_end_refused
         if is_end_refused:
             clear_bit(out, self.vocabulary.eos_id)
@@ -116,37 +122,59 @@ class GuardedMatcher(Matcher):
             raise DeadEnd("No token continues the text.")
 
     def advance(self, token: int) -> None:
-        """Advance, and put the longer text before the judge."""
-        if self._marks[-1].refusal or (token == self.vocabulary.eos_id and not self.can_end):
+        """Advance, and put the longer text before the judge where that may tell it something."""
+        if self._refusal or (token == self._end and not self.can_end):
             raise InternalError(f"Token {token} was advanced, but the mask does not hold it.")
         self._inner.advance(token)
-        if token != self.vocabulary.eos_id:
-            self._text += self.vocabulary.tokens[token]
-            self._verdict = None
-        state, refusal = self.judge.advance(self._marks[-1].state, self._text)
-        self._marks.append(_Mark(len(self._text), state, refusal))
+        self._path.append(token)
+        if self._stops is not self.judge.stops:
+            self._heed()
+        if self._heeded[token]:
+            state, self._refusal = self.judge.advance(self.state, self._read())
+            self._states.append((len(self._path), state))
 
     def rollback(self, num_tokens: int) -> None:
         """Take back advances; what was learnt stays."""
         if num_tokens > self.count:
             raise InternalError(f"Cannot take back {num_tokens} tokens.")
         self._inner.rollback(num_tokens)
-        if num_tokens:
-            del self._marks[-num_tokens:]
-            del self._text[self._marks[-1].length :]
-            self._verdict = None
+        if not num_tokens:
+            return
+        kept = self.count - num_tokens
+        if self._num_read > kept:
+            gone = self.vocabulary.decode_bytes(self._path[kept : self._num_read])
+            del self._text[len(self._text) - len(gone) :]
+            self._num_read = kept
+        del self._path[kept:]
+        while self._states[-1][0] > kept:
+            self._states.pop()
+        self._refusal = None
+
+    def _read(self) -> bytearray:
+        """The text so far. Most steps need it no more than they need the judge."""
+        for token in self._path[self._num_read :]:
+            if token != self._end:
+                self._text += self.vocabulary.tokens[token]
+        self._num_read = len(self._path)
+        return self._text
+
+    def _heed(self) -> None:
+        """Note which tokens the judge has to hear of: it may come to watch more than before."""
+        self._stops = self.judge.stops
+        self._heeded = _holding(self.vocabulary, self._stops)
 
     def prefix_length(self, tokens: Sequence[int]) -> int:
         """How many tokens the masks would allow one by one; none follows a refused one."""
-        if self._marks[-1].refusal:
+        if self._refusal:
             return 0
         accepted = self._inner.prefix_length(tokens)
         text, state = self.text, self.state
+        since = len(text)
         for index, token in enumerate(tokens[:accepted]):
             if token == self.vocabulary.eos_id:
                 return accepted if self.judge.accepts(text) else index
             text += self.vocabulary.tokens[token]
-            if self._nogoods.refuse(text, since=len(self._text)):
+            if self._nogoods and self._nogoods.refuse(text, since=since):
                 return index
             state, refusal = self.judge.advance(state, text)
             if refusal:
@@ -161,11 +189,9 @@ class GuardedMatcher(Matcher):
     @property
     def can_end(self) -> bool:
         """Whether the inner matcher may stop and the judge accepts the text."""
-        if self._marks[-1].refusal or not self._inner.can_end:
+        if self._refusal or not self._inner.can_end:
             return False
-        if self._verdict is None or self._verdict[0] != len(self._text):
-            self._verdict = len(self._text), self.judge.accepts(self.text)
-        return self._verdict[1]
+        return self.judge.accepts(self.text)
 
     @property
     def ended(self) -> bool:
@@ -176,7 +202,9 @@ class GuardedMatcher(Matcher):
         """An independent copy."""
         copy = type(self)(self._inner.fork(), self.judge)
         copy.num_refusals = self.num_refusals
-        copy._text, copy._marks = bytearray(self._text), list(self._marks)
+        copy._text, copy._num_read = bytearray(self._text), self._num_read
+        copy._path, copy._states = list(self._path), list(self._states)
+        copy._refusal = self._refusal
         copy._nogoods, copy._strikes = self._nogoods.copy(), dict(self._strikes)
         return copy
 
@@ -208,20 +236,25 @@ class GuardedMatcher(Matcher):
     @property
     def num_unsettled(self) -> int:
         """All tokens, where the judge may refuse what the inner matcher allows."""
-        return self.count if self.judge.watches else 0
+        return self.count if self.judge.stops else 0
 
     def stands(self, tokens: Sequence[int]) -> bool:
         """Whether all of `tokens` could be advanced and none of them be refused."""
-        if self._marks[-1].refusal or self._inner.prefix_length(tokens) < len(tokens):
+        if self._refusal or self._inner.prefix_length(tokens) < len(tokens):
             return False
         text = self.text + self.vocabulary.decode_bytes(tokens)
-        if self._nogoods and self._nogoods.refuse(text, since=len(self._text)):
+        if self._nogoods and self._nogoods.refuse(text, since=len(self.text)):
             return False
         return self.judge.advance(self.state, text)[1] is None
 
     def tokens_since(self, offset: int) -> int:
         """How many of the last tokens reach beyond the first `offset` bytes."""
-        return sum(1 for _ in takewhile(lambda mark: mark.length > offset, reversed(self._marks)))
+        left = len(self.text) - offset
+        for number, token in enumerate(reversed(self._path)):
+            if left <= 0:
+                return number
+            left -= len(self.vocabulary.decode_bytes((token,)))
+        return self.count
 
     @property
     def is_end_refused(self) -> bool:
@@ -232,8 +265,7 @@ class GuardedMatcher(Matcher):
         """Go back to where the value at `start` begins, to begin it with something else."""
         self.num_refusals += 1
         self._nogoods.add(self.text[: start + 1], is_guess=True)
-        while self.count and len(self._text) > start:
-            self.rollback(1)
+        self.rollback(self.tokens_since(start))
 
     def refuse(self, prefix: bytes) -> None:
         """Say nothing that begins with `prefix`, where there is anything else to say."""
@@ -242,7 +274,7 @@ class GuardedMatcher(Matcher):
     @property
     def is_refused(self) -> bool:
         """Whether no token is allowed here."""
-        if self._marks[-1].refusal or (self._inner.ended and not self.can_end):
+        if self._refusal or (self._inner.ended and not self.can_end):
             return True
         if self._inner.stuck:
             return True
@@ -266,7 +298,7 @@ class GuardedMatcher(Matcher):
                 hint="Its parts may contradict each other: loosen or drop some, "
                 "beginning with those that `tether check` says the mask cannot hold.",
             )
-        refusal = self._marks[-1].refusal
+        refusal = self._refusal
         if refusal is None:
             self.num_refusals += 1
             self._nogoods.add(self.text, is_guess=self._nogoods.has_guesses)
@@ -287,3 +319,12 @@ class GuardedMatcher(Matcher):
         if distance > 1:  # no proof, but what began here led to nothing often enough
             self._nogoods.add(self.text, is_guess=True)
         self.rollback(1)
+
+
+@lru_cache(maxsize=32)
+def _holding(vocabulary: Vocabulary, stops: bytes) -> bytes:
+    """For each token whether it holds one of some bytes, uint8 [vocab]."""
+    if not stops:
+        return bytes(vocabulary.size)
+    held = re.compile(b"[" + re.escape(stops) + b"]")
+    return bytes(held.search(token) is not None for token in vocabulary.tokens)

@@ -15,22 +15,26 @@ from tether.grammars.spelling import Speller, successor
 
 
 class NoGoods:
-    """A set of refused prefixes; every text that begins with one of them is refused too."""
+    """A set of refused prefixes; every text that begins with one of them is refused too.
+
+    Attributes:
+        prefixes: All of them, sorted.
+    """
 
     def __init__(self) -> None:
-        self._prefixes: list[bytes] = []  # sorted
+        self.prefixes: list[bytes] = []
         self._lengths: set[int] = set()
         self._guesses: set[bytes] = set()
 
     def __bool__(self) -> bool:
         """Whether anything is refused at all."""
-        return bool(self._prefixes)
+        return bool(self.prefixes)
 
     def add(self, prefix: bytes, *, is_guess: bool = False) -> None:
         """Refuse `prefix` and all that begins with it; a guess can be forgotten again."""
         if self._holds(prefix):
             return
-        insort(self._prefixes, prefix)
+        insort(self.prefixes, prefix)
         self._lengths.add(len(prefix))
         if is_guess:
             self._guesses.add(prefix)
@@ -43,14 +47,14 @@ class NoGoods:
     def forget_guesses(self) -> bool:
         """Allow again what was refused without proof; whether there was any."""
         had_any = bool(self._guesses)
-        self._prefixes = [p for p in self._prefixes if p not in self._guesses]
+        self.prefixes = [p for p in self.prefixes if p not in self._guesses]
         self._guesses = set()
         return had_any
 
     def copy(self) -> NoGoods:
         """An independent copy."""
         copy = NoGoods()
-        copy._prefixes, copy._lengths = list(self._prefixes), set(self._lengths)
+        copy.prefixes, copy._lengths = list(self.prefixes), set(self._lengths)
         copy._guesses = set(self._guesses)
         return copy
 
@@ -62,8 +66,8 @@ class NoGoods:
     def completing(self, text: bytes) -> list[bytes]:
         """The refused prefixes that begin with `text`."""
         after = successor(text)
-        end = len(self._prefixes) if after is None else bisect_left(self._prefixes, after)
-        return self._prefixes[bisect_left(self._prefixes, text) : end]
+        end = len(self.prefixes) if after is None else bisect_left(self.prefixes, after)
+        return self.prefixes[bisect_left(self.prefixes, text) : end]
 
     def clear(self, mask: Mask, text: bytes, speller: Speller) -> None:
         """Clear the bits of all tokens that would complete a refused prefix after `text`."""
@@ -73,5 +77,5 @@ class NoGoods:
             np.bitwise_and.at(bits, ids >> 5, ~(np.uint32(1) << (ids & 31).astype(np.uint32)))
 
     def _holds(self, prefix: bytes) -> bool:
-        at = bisect_left(self._prefixes, prefix)
-        return at < len(self._prefixes) and self._prefixes[at] == prefix
+        at = bisect_left(self.prefixes, prefix)
+        return at < len(self.prefixes) and self.prefixes[at] == prefix

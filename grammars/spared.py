@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Self
 
-from tether.errors import DeadEnd, InternalError
+from tether.errors import DeadEnd
 from tether.grammars.constraint import Mask
-from tether.grammars.engine import EngineConstraint, EngineMatcher
+from tether.grammars.engine import EngineConstraint, EngineMatcher, not_held
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
@@ -35,34 +35,37 @@ class SparedMatcher(EngineMatcher):
         on_swap: Callable[[], None],
     ) -> None:
         super().__init__(main.vocabulary, main.engine())
-        self._spare, self._on_swap = spare, on_swap
+        self._main, self._spare, self._on_swap = main, spare, on_swap
         self._tokens: list[int] = []
         self._is_swapped = False
 
-    def fill_mask(self, out: Mask) -> None:
-        """The mask, of the spare grammar where the engine has given up."""
-        try:
-            super().fill_mask(out)
-        except DeadEnd:
-            raise
-        except InternalError:
-            self._swap()
-            super().fill_mask(out)
+    def _refill(self, out: Mask) -> None:
+        """The mask of the spare grammar, where the engine has given up."""
+        failure = self._failure()
+        if isinstance(failure, DeadEnd):
+            raise failure
+        self._swap()
+        self.fill_mask(out)
 
     def advance(self, token: int) -> None:
         """Advance; a token that the mask held and the engine cannot take makes it give up."""
-        if token != self.vocabulary.eos_id and self._take(token):
-            self._tokens.append(token)
+        if token == self._end:
+            self._end_text()
             return
-        try:
-            super().advance(token)
-        except InternalError:
-            if not self._engine.is_error() and not super().prefix_length([token]):
-                raise
-            self._swap()
-            super().advance(token)
-        if token != self.vocabulary.eos_id:
-            self._tokens.append(token)
+        if self._num_ends or not 0 <= token < self._size:
+            raise not_held(token)
+        if not self._engine.consume_token(token):  # a third of the time of trying, but it breaks
+            self._recover(token)
+        self._tokens.append(token)
+
+    def _recover(self, token: int) -> None:
+        """Go on after the engine broke over a token: mostly one that it should not be given."""
+        self._engine = self._replayed(self._main)
+        if not self._engine.validate_tokens([token]) and not self._engine.is_error():
+            raise not_held(token)
+        self._swap()
+        if not self._engine.consume_token(token):
+            raise self._failure()
 
     def rollback(self, num_tokens: int) -> None:
         """Take back end tokens first, then the engine's."""
@@ -96,8 +99,14 @@ class SparedMatcher(EngineMatcher):
         """Replay the text in the spare grammar."""
         if self._is_swapped:
             raise self._failure()
-        engine: LLMatcher = self._spare().engine()
-        if engine.try_consume_tokens(self._tokens) != len(self._tokens):
+        self._main, self._is_swapped = self._spare(), True
+        self._engine = self._replayed(self._main)
+        if self._engine.is_error():
             raise self._failure()
-        self._engine, self._is_swapped = engine, True
         self._on_swap()
+
+    def _replayed(self, constraint: EngineConstraint) -> LLMatcher:
+        """An engine after the text so far."""
+        engine = constraint.engine()
+        engine.consume_tokens(self._tokens)
+        return engine

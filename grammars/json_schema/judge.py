@@ -11,6 +11,7 @@ import operator
 import re
 
 from tether.grammars.guarded import Bytes, Refusal
+from tether.grammars.json_schema.keys import Keys, scan_keys
 from tether.grammars.json_schema.oracle import Fault, Oracle
 from tether.grammars.json_schema.scanner import Close, State, closers, path, scan
 
@@ -22,6 +23,10 @@ _LASTING = {"additionalProperties", "additionalItems", "items", "maxItems", "max
 """Keywords that an open container can break for good, whatever follows."""
 _STRING_END = re.compile(rb'["\\]')
 _END = re.compile(rb'["\s,:\]}]')
+_STOPS = b'"\\ \t\n\r\v\f,:]}'
+"""What is in one of the two above."""
+_KEY_STOPS = b":"
+"""A key is judged as its colon comes."""
 _LONG_TEXT = 4096
 """Bytes of text from which on only containers are judged as they close, not each scalar."""
 _CONDITIONAL = frozenset(("then", "else"))
@@ -43,20 +48,31 @@ class JsonJudge:
 
     def __init__(self, oracle: Oracle, *, watches: bool, only_keys: bool = False) -> None:
         self._oracle = oracle
-        self.watches = watches
+        self._last = b"", False
         self._only_keys = only_keys
+        self.stops = (_KEY_STOPS if only_keys else _STOPS) if watches else b""
 
     def watch(self) -> None:
         """Judge values as they close from now on; the end judges the whole text."""
-        self.watches, self._only_keys = True, False
+        self.stops, self._only_keys = _STOPS, False
 
-    def start(self) -> State:
+    def start(self) -> State | Keys:
         """Before the first byte."""
-        return State()
+        return Keys() if self._only_keys else State()
 
-    def advance(self, state: State, text: Bytes) -> tuple[State, Refusal | None]:
-        """Judge every value that closes between `state` and the end of `text`."""
-        if not self.watches or self._is_idle(state, text):
+    def advance(self, state: State | Keys, text: Bytes) -> tuple[State | Keys, Refusal | None]:
+        """Judge every value, or only every key, that ends between `state` and the end of `text`.
+
+        Where nothing ends the state may stay behind.
+        """
+        if not self.stops:
+            return state, None
+        if self._only_keys and isinstance(state, Keys):
+            is_idle = text.find(_KEY_STOPS, state.length) < 0
+            return (state, None) if is_idle else scan_keys(state, text)
+        if not isinstance(state, State):  # it watches more than before
+            state = State()
+        if _is_idle(state, text):
             return state, None
         state, closes = scan(state, text)
         for close in closes:
@@ -66,18 +82,18 @@ class JsonJudge:
         return state, None
 
     def accepts(self, text: bytes) -> bool:
-        """Whether the oracle has nothing against the whole text."""
+        """Whether the oracle has nothing against the whole text; remembered for the next time."""
+        known, verdict = self._last
+        if known != text:
+            verdict = self._accepts(text)
+            self._last = text, verdict
+        return verdict
+
+    def _accepts(self, text: bytes) -> bool:
         try:
             return self._oracle.complaint(text.decode()) is None
         except UnicodeDecodeError:
             return False
-
-    def _is_idle(self, state: State, text: Bytes) -> bool:
-        """Whether nothing to judge can have closed since `state`, which then may stay behind."""
-        if self._only_keys:  # a key is judged as its colon comes
-            return text.find(b":", state.length) < 0
-        stop = _STRING_END if state.place == "string" else _END
-        return stop.search(text, state.length) is None
 
     def _breaks(self, text: Bytes, close: Close) -> bool:
         """Whether the value or key that closed can stand in no legal text."""
@@ -86,21 +102,27 @@ class JsonJudge:
         if close.frame is None:
             return not self.accepts(bytes(text[: close.end]))
         is_scalar = text[close.start] not in b"{["
-        if self._only_keys or (is_scalar and close.end > _LONG_TEXT):
+        if is_scalar and close.end > _LONG_TEXT:
             return False
         here = path(close.frame)
         if "" in here:  # the library drops empty keys from its paths: the end will tell
             return False
         try:
-            value = json.loads(bytes(text[: close.end]) + closers(close.frame))
+            value = json.loads((text[: close.end] + closers(close.frame)).decode())
         except (ValueError, RecursionError):  # a lone surrogate, say: the end will tell
             return False
         return any(_lasts(fault, here) for fault in self._oracle.faults(value))
 
 
+def _is_idle(state: State, text: Bytes) -> bool:
+    """Whether nothing to judge can have closed since `state`."""
+    stop = _STRING_END if state.place == "string" else _END
+    return stop.search(text, state.length) is None
+
+
 def _repeats(key: Bytes, close: Close) -> bool:
     keys = close.frame.keys if close.frame else ()
-    if b"\\" not in key and not any(b"\\" in other for other in keys):
+    if b"\\" not in key and b"\\" not in b"".join(keys):
         return bytes(key) in keys
     return json.loads(key) in map(json.loads, keys)
 

@@ -17,8 +17,11 @@ Place = Literal["value", "key", "string", "bare", "after"]
 """value: one is due; key: a key, or the end of the object; string: inside a string or key;
 bare: inside a number, true, false or null; after: a value or a key has just ended."""
 
-_STRING_STOP = re.compile(rb'["\\]')
-_BARE_STOP = re.compile(rb"[\s,:\]}]")
+_STRING_REST = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]|[^\s,:\[\]{}"]+(?=[\s,:\]}])|"', re.DOTALL)
+"""A whole string, a bracket, a whole bare value, or where a string begins that does not end."""
+_BETWEEN = b" \t\n\r,:"
+_QUOTE, _BRACE = b'"{'
 
 
 class Frame(NamedTuple):
@@ -69,15 +72,35 @@ class Close(NamedTuple):
 
 def scan(state: State, text: Bytes) -> tuple[State, list[Close]]:
     """The state after all of `text`, whose first `state.length` bytes were scanned before."""
+    at, place, frame, start, is_key, is_escaped = state
     closes: list[Close] = []
-    while state.length < len(text):
-        if state.place == "string":
-            state = _in_string(state, text, closes)
-        elif state.place == "bare":
-            state = _in_bare(state, text, closes)
+    if place == "string":
+        at, is_closed, is_escaped = _in_string(text, at, is_escaped)
+        if not is_closed:
+            return State(at, place, frame, start, is_key, is_escaped), closes
+        place, frame = "after", _close(text, Close(start, at, frame, is_key), closes)
+    elif place == "bare":
+        at = start
+    for found in _TOKEN.finditer(text, at):
+        start, at = found.span()
+        first = text[start]
+        if first == _QUOTE:
+            is_key = frame is not None and frame.is_object and len(frame.keys) == frame.num_closed
+            if at == start + 1:
+                _, _, is_escaped = _in_string(text, at, False)
+                return State(len(text), "string", frame, start, is_key, is_escaped), closes
+            place, frame = "after", _close(text, Close(start, at, frame, is_key), closes)
+        elif first in b"{[":
+            place, frame = (
+                "key" if first == _BRACE else "value",
+                Frame(start, first == _BRACE, frame),
+            )
+        elif first in b"}]" and frame:
+            close = Close(frame.start, at, frame.below, is_key=False)
+            place, frame = "after", _close(text, close, closes)
         else:
-            state = _between(state, text[state.length], closes)
-    return state, closes
+            place, frame = "after", _close(text, Close(start, at, frame, is_key=False), closes)
+    return _ended(text, at, place, frame), closes
 
 
 def finish(state: State) -> list[Close]:
@@ -87,59 +110,42 @@ def finish(state: State) -> list[Close]:
     return [Close(state.start, state.length, state.frame, is_key=False)]
 
 
-def _in_string(state: State, text: Bytes, closes: list[Close]) -> State:
-    at = state.length
-    if state.is_escaped:
-        return State(at + 1, "string", state.frame, state.start, state.is_key)
-    found = _STRING_STOP.search(text, at)
-    if found is None:
-        return State(len(text), "string", state.frame, state.start, state.is_key)
-    end = found.end()
-    if found[0] == b"\\":
-        return State(end, "string", state.frame, state.start, state.is_key, is_escaped=True)
-    closes.append(Close(state.start, end, state.frame, state.is_key))
-    frame = state.frame
-    if state.is_key and frame:
-        keys = (*frame.keys, bytes(text[state.start : end]))
-        frame = Frame(frame.start, True, frame.below, keys, frame.num_closed)
-        return State(end, "after", frame)
-    return State(end, "after", _counted(frame))
+def _in_string(text: Bytes, at: int, is_escaped: bool) -> tuple[int, bool, bool]:
+    """Past the end of a string or of the text; whether it is closed, whether a backslash is."""
+    at += is_escaped
+    found = _STRING_REST.match(text, at)
+    if found:
+        return found.end(), True, False
+    rest = text[at:]
+    return len(text), False, (len(rest) - len(rest.rstrip(b"\\"))) % 2 == 1
 
 
-def _in_bare(state: State, text: Bytes, closes: list[Close]) -> State:
-    found = _BARE_STOP.search(text, state.length)
-    if found is None:
-        return State(len(text), "bare", state.frame, state.start)
-    end = found.start()
-    closes.append(Close(state.start, end, state.frame, is_key=False))
-    return State(end, "after", _counted(state.frame))
-
-
-def _between(state: State, byte: int, closes: list[Close]) -> State:
-    at, frame = state.length, state.frame
-    match byte:
-        case 0x20 | 0x09 | 0x0A | 0x0D:
-            return State(at + 1, state.place, frame, state.start, state.is_key)
-        case 0x7B | 0x5B:  # { [
-            opened = Frame(at, byte == 0x7B, frame)
-            return State(at + 1, "key" if opened.is_object else "value", opened)
-        case 0x7D | 0x5D if frame:  # } ]
-            closes.append(Close(frame.start, at + 1, frame.below, is_key=False))
-            return State(at + 1, "after", _counted(frame.below))
-        case 0x2C:  # ,
-            return State(at + 1, "key" if frame and frame.is_object else "value", frame)
-        case 0x3A:  # :
-            return State(at + 1, "value", frame)
-        case 0x22:  # "
-            return State(at + 1, "string", frame, at, is_key=state.place == "key")
-        case _:
-            return State(at + 1, "bare", frame, at)
-
-
-def _counted(frame: Frame | None) -> Frame | None:
+def _close(text: Bytes, close: Close, closes: list[Close]) -> Frame | None:
+    """Note what closed; the container around it, which has a key or a value more."""
+    closes.append(close)
+    frame = close.frame
     if frame is None:
         return None
-    return Frame(frame.start, frame.is_object, frame.below, frame.keys, frame.num_closed + 1)
+    start, is_object, below, keys, num_closed = frame
+    if close.is_key:
+        return Frame(
+            start, is_object, below, (*keys, bytes(text[close.start : close.end])), num_closed
+        )
+    return Frame(start, is_object, below, keys, num_closed + 1)
+
+
+def _ended(text: Bytes, at: int, place: Place, frame: Frame | None) -> State:
+    """The state after a text that ends with punctuation, or with a bare value still going on."""
+    rest = bytes(text[at:])
+    bare = rest.lstrip(_BETWEEN)
+    if bare:
+        return State(len(text), "bare", frame, len(text) - len(bare))
+    last = rest.rstrip()[-1:]
+    if last == b",":
+        place = "key" if frame and frame.is_object else "value"
+    elif last == b":":
+        place = "value"
+    return State(len(text), place, frame)
 
 
 def closers(frame: Frame | None) -> bytes:

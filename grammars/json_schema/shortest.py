@@ -176,8 +176,8 @@ def _can_say(matcher: GuardedMatcher, tokens: Sequence[int]) -> bool:
 def _scanned(matcher: GuardedMatcher, state: State) -> State:
     """Where the text stands; the judge knows where it watches, else `state` is carried on."""
     text = matcher.text
-    known: State = matcher.state
-    if known.length == len(text):
+    known = matcher.state
+    if isinstance(known, State) and known.length == len(text):
         return known
     return scan(state if state.length <= len(text) else State(), text)[0]
 

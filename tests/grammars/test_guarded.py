@@ -21,7 +21,7 @@ from tether.grammars.vocabulary import Vocabulary
 class NotThese:
     """Refuses texts that begin with one of some prefixes, and ends other than with a full stop."""
 
-    watches = True
+    stops = bytes(range(256))
 
     def __init__(self, *refused: bytes) -> None:
         self._refused = refused
