@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tether.grounding.index.writing import Edit
 
 _K, _ROUNDS, _QUESTIONS = 10, 3, 300
 _MODES: tuple[Mode, ...] = ("bm25", "dense", "hybrid")
+_STEPS = ("build", "search", "recall", "change")
 _TOKENIZER = Path(__file__).resolve().parents[1] / "decoding" / "builtin" / "model/tokenizer.json"
 
 Ids = NDArray[np.int64]
@@ -52,10 +54,11 @@ class _Timed:
 
 
 def main() -> None:
-    """Build, search, change; or search alone."""
+    """Take the steps that are asked for, in their order."""
     shared = parser(__doc__)
     shared.add_argument("--passages", type=int, default=1_000_000)
-    shared.add_argument("--index", type=Path, help="copy of an index made by a run: search it only")
+    shared.add_argument("--index", type=Path, help="where the index is or is made; it stays")
+    shared.add_argument("--steps", nargs="+", choices=_STEPS, default=_STEPS)
     given = shared.parse_args()
     corpus = MadeCorpus(2000 if given.quick else given.passages)
     results = Rows("index", quick=given.quick)
@@ -64,12 +67,9 @@ def main() -> None:
         path = given.index or Path(folder) / "kb"
         makers = [_Timed(LexicalMaker()), _Timed(DenseMaker(lambda: embedder))]
         bench = _Bench(results, path, corpus, embedder, makers)
-        if given.index:
-            bench.search()
-        else:
-            bench.build()
-            bench.search()
-            bench.change()
+        for step in _STEPS:
+            if step in given.steps:
+                getattr(bench, step)()
 
 
 class _Bench:
@@ -85,15 +85,22 @@ class _Bench:
     ) -> None:
         self._results, self._path, self._corpus = results, path, corpus
         self._embedder, self._makers = embedder, makers
-        self._began = time.process_time()
 
     def search(self) -> None:
-        """What a search costs and finds, and what the lists miss."""
+        """What opening and searching cost, and what a search finds."""
+        began, before = time.perf_counter(), _own_mib()
         index = Index.open(self._path)
-        questions = self._corpus.questions(min(_QUESTIONS, self._corpus.count))
+        opened = (time.perf_counter() - began) * 1000
+        figures = {"open_ms": opened, "open_own_mib": _own_mib() - before}
         for mode in _MODES:
-            self._search(index, mode, questions)
-        self._recall(index, [text for text, _ in questions])  # last: it changes the probes
+            self._search(index, mode)
+            figures[f"{mode}_own_mib"] = _own_mib() - before
+        figures["peak_mib"] = _peak_mib()
+        self._add("open", spreads([figures]))
+
+    def recall(self) -> None:
+        """What the lists miss, at several probes."""
+        self._recall(Index.open(self._path), [text for text, _ in self._questions])
 
     def _add(self, part: str, figures: dict[str, dict[str, float]], **settings: object) -> None:
         say(f"{part}: {figures}")
@@ -102,12 +109,12 @@ class _Bench:
 
     def build(self) -> None:
         """What the index costs to make."""
-        documents = self._corpus.documents()
+        documents, began = self._corpus.documents(), time.process_time()
         seconds = _seconds(lambda: build(self._path, documents, self._makers, tokenizer=_TOKENIZER))
         by_part = {maker.name: maker.seconds for maker in self._makers}
         by_part["passages"] = seconds - sum(by_part.values())
         figures = {f"{name}_s": spread([value]) for name, value in by_part.items()}
-        figures["build_cpu_s"] = spread([time.process_time() - self._began])
+        figures["build_cpu_s"] = spread([time.process_time() - began])
         opened = _seconds(lambda: Index.open(self._path))
         manifest = Index.open(self._path).manifest
         for name, part in manifest.parts.items():
@@ -117,8 +124,13 @@ class _Bench:
         figures["peak_mib"] = spread([_peak_mib()])
         self._add("build", figures, **manifest.parts["dense"].facts)
 
-    def _search(self, index: Index, mode: Mode, questions: list[tuple[str, str]]) -> None:
+    @cached_property
+    def _questions(self) -> list[tuple[str, str]]:
+        return self._corpus.questions(min(_QUESTIONS, self._corpus.count))
+
+    def _search(self, index: Index, mode: Mode) -> None:
         """Latency of one question after another, and how often its passage is found."""
+        questions = self._questions
         rounds: list[Figures] = []
         for number in range(1 + _ROUNDS):  # the first is not counted
             spent, cpu, found = [], [], 0
@@ -166,9 +178,11 @@ class _Bench:
             "add": lambda: add(self._path, new, self._makers),
             "delete": lambda: delete(self._path, gone, self._makers),
         }.items():
-            seconds = _seconds(call)
-            parts = {f"{maker.name}_s": spread([maker.seconds]) for maker in self._makers}
-            self._add(name, {"s": spread([seconds]), **parts}, documents=count)
+            began = time.process_time()
+            figures = {"s": _seconds(call), "cpu_s": time.process_time() - began}
+            figures |= {f"{maker.name}_s": maker.seconds for maker in self._makers}
+            figures["peak_mib"] = _peak_mib()
+            self._add(name, spreads([figures]), documents=count)
 
 
 def _share(found: Ids, wanted: Ids) -> float:
@@ -181,6 +195,13 @@ def _seconds(call: Callable[[], Any]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+def _own_mib() -> float:
+    """Memory that this process holds for itself, without mapped files; 0 where nobody says."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else ()
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 def _peak_mib() -> float:
