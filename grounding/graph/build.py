@@ -1,0 +1,125 @@
+"""A graph made from files: the store first, then facts from it, then names.
+
+What stands in the store counts: facts are read from it, so its way with literals is theirs.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pyoxigraph import Store
+
+from tether.errors import EvidenceError, UsageError
+from tether.grounding.graph.facts import Facts
+from tether.grounding.graph.facts_maker import Quads
+from tether.grounding.graph.layout import FACTS, GRAPH, NAMES, STORE
+from tether.grounding.graph.names import Encode, write_names
+from tether.grounding.graph.reading import Source
+from tether.grounding.graph.terms import bound, is_iri
+from tether.grounding.index.layout import MANIFEST
+from tether.grounding.index.maker import Progress, Silent
+from tether.grounding.index.writing import Edit, editing
+
+_KEY_LENGTH = 12
+_LOGS = ("LOG", "LOCK")
+"""Files of the store that hold nothing of the graph and change when it is opened."""
+
+
+def build(
+    path: Path,
+    source: Source,
+    *,
+    prefixes: Iterable[tuple[str, str]] = (),
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Make a graph at `path`; returns the facts of its facts.
+
+    Args:
+        path: A new or an empty folder.
+        source: The files.
+        prefixes: Prefixes of names, before those that the files declare.
+        overwrite: Replace a graph that is there; it holds until the new one is whole.
+        progress: Where to say how far it is.
+
+    Raises:
+        EvidenceError: A file is broken, or there are no triples.
+        UsageError: There is a graph, another process writes it, or a file or prefix is no such.
+        OutputError: The disk is full, or the like.
+    """
+    progress, chosen = progress or Silent(), list(prefixes)
+    size = source.size  # names missing files before anything is made
+    for name, namespace in chosen:
+        if not is_iri(f"<{namespace}>"):
+            raise UsageError(f"The prefix {name} stands for {namespace!r}, which is no IRI.")
+    if (path / MANIFEST).exists() and not overwrite:
+        raise UsageError(
+            f"{path} holds a graph already.", hint="Name another folder, or use --overwrite."
+        )
+    with editing(path, create=True, kind=GRAPH) as edit:
+        _put_store(edit, source, size, progress)
+        return _put_facts(edit, source, chosen, progress)
+
+
+def add_names(path: Path, facts: Facts, key: str, encode: Encode, progress: Progress) -> None:
+    """Add the names as tokens of one more vocabulary, whose key is given.
+
+    Raises:
+        OutputError: The folder cannot be written.
+        UsageError: Another process writes the graph.
+    """
+    name = names_part(key)
+    advance = progress.stage("names", facts.num_terms)
+    stated: dict[str, Any] = {"key": key}
+
+    def write(folder: Path) -> None:
+        prefixes = facts.part.facts["prefixes"]
+        stated.update(write_names(folder, facts, prefixes, encode, advance))
+
+    with editing(path, kind=GRAPH) as edit:
+        edit.put(name, stated, write)
+
+
+def names_part(key: str) -> str:
+    """The part with the names over the vocabulary of this key."""
+    return NAMES + key[:_KEY_LENGTH]
+
+
+def _put_store(edit: Edit, source: Source, size: int, progress: Progress) -> None:
+    advance = progress.stage("reading", size)
+    counted: dict[str, Any] = {}
+
+    def write(folder: Path) -> None:
+        store = Store(str(folder))
+        store.bulk_extend(source.quads(advance))
+        store.flush()
+        store.optimize()
+        counted["quads"] = len(store)
+        del store  # closes it
+        gc.collect()
+        for name in _LOGS:
+            (folder / name).unlink(missing_ok=True)
+
+    edit.put(STORE, counted, write)
+    if not counted["quads"]:
+        raise EvidenceError("The files hold no triples.", hint="Name files that do.")
+
+
+def _put_facts(
+    edit: Edit, source: Source, prefixes: list[tuple[str, str]], progress: Progress
+) -> dict[str, Any]:
+    stored = edit.part(STORE)
+    advance = progress.stage("facts", stored.facts["quads"])
+    facts: dict[str, Any] = {
+        "files": [path.name for path in source.paths],
+        "prefixes": bound(source.prefixes, prefixes),
+    }
+
+    def write(folder: Path) -> None:
+        facts.update(Quads(Store.read_only(str(stored.folder)), advance).write(folder))
+
+    edit.put(FACTS, facts, write)
+    return facts
