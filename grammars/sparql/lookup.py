@@ -100,17 +100,19 @@ class Scope(Protocol):
 
 
 class GraphLookup(Protocol):
-    """A graph over one vocabulary.
+    """A graph over one vocabulary."""
 
-    Attributes:
-        key: A hash of the graph and of the vocabulary.
-        prefixes: Prefix -> namespace of the names' texts; the host declares them.
-        names: The trie.
-    """
+    @property
+    def key(self) -> str:
+        """A hash of the graph and of the vocabulary."""
 
-    key: str
-    prefixes: Mapping[str, str]
-    names: Names
+    @property
+    def prefixes(self) -> Mapping[str, str]:
+        """Prefix -> namespace of the names' texts; the host declares them."""
+
+    @property
+    def names(self) -> Names:
+        """The trie."""
 
     def role(self, role: Role) -> Ranks:
         """The names that occur in a role."""
