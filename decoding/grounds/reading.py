@@ -21,12 +21,12 @@ from tether.grounding.evidence import Floats, Ids
 
 Made = TypeVar("Made")
 _HEAD_NUMBERS = 1 << 24  # logits held at once
-_KEPT = 64  # things remembered for a network
+_KEPT = 32  # things remembered for a network
 _made: WeakKeyDictionary[Network, OrderedDict[Hashable, Any]] = WeakKeyDictionary()
 
 
 def once(model: Model, key: Hashable, make: Callable[[], Made]) -> Made:
-    """What `make` gives, made once for a model and a key; the last 64 are remembered."""
+    """What `make` gives, made once for a model and a key; the last 32 are remembered."""
     known = _made.setdefault(model.network, OrderedDict())
     if key not in known:
         known[key] = make()
