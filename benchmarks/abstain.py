@@ -100,7 +100,7 @@ def _seen(
             found = signs(task, one.evidence.texts, results[str(n)], one.surety)
             relevant = bool(relevant_text(task.text, one.evidence.texts))
             carried = name in STATED and results[str(n)].text == question.gold
-            yield Seen(name, carried, relevant, found or (1.0, 0.0))
+            yield Seen(name, carried, relevant, found)
 
 
 def _figures(seen: Sequence[Seen]) -> dict[str, dict[str, float]]:

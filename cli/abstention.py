@@ -33,17 +33,14 @@ def check_relevance(task: Task, texts: Sequence[str]) -> None:
 
 
 def carried(task: Task, texts: Sequence[str], result: Result, surety: Surety) -> float:
-    """The score of a finished answer, 0 to 1; 1 where nothing was left to choose."""
+    """The score of a finished answer, 0 to 1."""
     from tether.grounding.sufficiency import score
 
-    found = signs(task, texts, result, surety)
-    return 1.0 if found is None else score(*found)
+    return score(*signs(task, texts, result, surety))
 
 
-def signs(
-    task: Task, texts: Sequence[str], result: Result, surety: Surety
-) -> tuple[float, float] | None:
-    """What the score weighs; None where nothing was left to choose.
+def signs(task: Task, texts: Sequence[str], result: Result, surety: Surety) -> tuple[float, float]:
+    """What the score weighs; a model that had no choice was sure.
 
     Args:
         task: The row's.
@@ -54,11 +51,9 @@ def signs(
     from tether.grounding import sufficiency
 
     least = surety.least(result.tokens, result.stats.output_tokens)
-    if least is None:
-        return None
     question, read = (task.text, texts) if texts else ("", [task.text])
     answer = numbers.loads(result.text) if task.said.is_json else result.text
-    return sufficiency.signs(answer, sufficiency.relevant_text(question, read), least)
+    return sufficiency.signs(answer, sufficiency.relevant_text(question, read), least or 0.0)
 
 
 def refusal(score: float, below: float, text: str) -> Abstained | None:

@@ -11,6 +11,7 @@ from tether.errors import UsageError
 if TYPE_CHECKING:
     from tether.grounding.index import Index
     from tether.grounding.index.embed import Embedder
+    from tether.grounding.index.search import Mode
     from tether.grounding.passages import Passage
 
 
@@ -25,15 +26,13 @@ class Retriever:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from tether.cli.indexing import embedder_of
         from tether.grounding.index import Index as Opened
 
         assert settings.index is not None, "a retriever has an index"
         self.index: Index = Opened.open(settings.index)
         self._settings = settings
-        by_words = settings.retrieve == "bm25"
-        self._embedder_name = None if by_words else embedder_of(self.index.manifest)
-        if settings.retrieve in ("dense", "hybrid"):
+        self._mode: Mode = self.index.usual if settings.retrieve == "auto" else settings.retrieve
+        if self._mode != "bm25":
             _ = self.index.dense  # says what it lacks before a model is loaded
 
     @property
@@ -41,7 +40,7 @@ class Retriever:
         """Equal where the same question finds the same passages."""
         parts = self.index.manifest.parts
         digests = (f"{name} {parts[name].digest}" for name in sorted(parts))
-        return "\n".join([self._settings.retrieve, *digests])
+        return "\n".join([self._mode, *digests])
 
     def find(self, question: str, count: int) -> list[Passage]:
         """The best passages for a question, best first.
@@ -55,15 +54,14 @@ class Retriever:
                 "There is no question to search the index for.",
                 hint="Give a prompt, or leave --index out.",
             )
-        hits = self.index.search(question, count, self._settings.retrieve, self._embedder)
-        return [hit.passage for hit in hits]
+        embedder = None if self._mode == "bm25" else self._embedder
+        return [hit.passage for hit in self.index.search(question, count, self._mode, embedder)]
 
     @cached_property
-    def _embedder(self) -> Embedder | None:
+    def _embedder(self) -> Embedder:
         from tether.cli.indexing import open_embedder
 
-        name = self._embedder_name
-        return None if name is None else open_embedder(name, self._settings)
+        return open_embedder(self.index.dense.facts["embedder"], self._settings)
 
 
 def retriever(settings: Settings) -> Retriever | None:

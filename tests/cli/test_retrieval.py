@@ -114,6 +114,17 @@ def test_no_question_is_an_error(tether: Tether, fake: FakeEngine, kb: str) -> N
     assert "question" in ran.err
 
 
+def test_vectors_are_searched_with_their_own_embedder(tether: Tether, home: Path) -> None:
+    (home / "notes").mkdir()
+    for name, text in TEXTS.items():
+        (home / "notes" / name).write_text(text)
+    assert tether("index", "build", "notes", "-o", "kb", "--embedder", "hidden").code == 0
+    for mode in ("dense", "hybrid"):
+        ran = tether("text", QUESTION, "--index", "kb", "--retrieve", mode, "--envelope")
+        assert ran.code == 0, ran.err
+        assert len(json.loads(ran.out)["passages"]) == 3  # vectors rank all that there is
+
+
 @pytest.mark.parametrize("order", ["rank", "reverse"])
 def test_passages_stand_in_the_order(tether: Tether, fake: FakeEngine, kb: str, order: str) -> None:
     flags = ("--index", kb, "-e", "My own.", "--order", order)
