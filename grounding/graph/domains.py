@@ -169,8 +169,10 @@ class Reducer:
             return None
         held = sets[given[0]]
         assert held is not None
-        if given[0] == 1 and len(held) == 1 and place != 1:
-            return self._of_predicate(int(held.ids[0]), place)
+        if given[0] == 1:
+            if place == 1:
+                return self.facts.predicates[held.holds(self.facts.predicates)]
+            return self._of_predicate(int(held.ids[0]), place) if len(held) == 1 else None
         if place == 1 and len(held) * _SPARSE > self.facts.num_terms:
             return self._predicates(held, given[0])
         return None
