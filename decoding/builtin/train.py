@@ -216,7 +216,7 @@ def main() -> None:
     """Reads the flags and trains."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=112_500_000)
+    parser.add_argument("--tokens", type=int, default=136_000_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--start", type=Path, help="a checkpoint to start from; see --seen")
     parser.add_argument("--seen", type=int, default=0, help="tokens that checkpoint has seen")
