@@ -44,6 +44,10 @@ class Caad(Stored):
     least: float = option(0.7, "cosine that a context must exceed (tau)", low=-1, high=2)
     free: bool = option(False, "speak only where free text may stand")
 
+    def store_name(self) -> str:
+        """See Stored.store_name."""
+        return NAME if self.keys == "states" else f"{NAME}:{self.keys}"
+
     def of_passages(self, given: Given, passages: Sequence[Ids]) -> Source:
         """See Stored.of_passages."""
         from tether.decoding.grounds.reading import array, best, states  # imports torch

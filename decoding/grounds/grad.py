@@ -37,6 +37,10 @@ class Grad(Stored):
     gate: bool = option(True, "weigh by sightings and by the entropy of the model")
     free: bool = option(True, "speak only where free text may stand")
 
+    def store_name(self) -> str:
+        """See Stored.store_name."""
+        return NAME if self.mode == "prob" else f"{NAME}:{self.mode}"
+
     def tokens_only(self) -> bool:
         """See Stored.tokens_only."""
         return self.mode == "count"

@@ -18,6 +18,7 @@ from tether.grounding.index import Index
 from tether.grounding.index.maker import Progress
 from tether.grounding.index.writing import editing
 
+_STATES = "store --store states"
 _NEIGHBOURS, _KEPT, _TEMPERATURE = 1024, 64, 0.1
 
 
@@ -52,7 +53,7 @@ def train_memory(
         UnavailableError: There is no index, or it is damaged.
     """
     with editing(path) as edit:
-        held = part(Given(model, (), index=Index.open(path)), neighbours.NAME)
+        held = part(Given(model, (), index=Index.open(path)), neighbours.NAME, _STATES)
         store = neighbours.StateStore.load(held)
         if len(store.keys) < 2:
             raise EvidenceError(f"{path} is too little to learn from.", hint="Index longer texts.")

@@ -37,7 +37,7 @@ class Memory(Ground):
         from tether.decoding.grounds.memory_net import MemoryNetwork  # imports torch
         from tether.decoding.grounds.reading import once
 
-        held, device = part(given, NAME), given.model.network.device
+        held, device = part(given, NAME, "train-memory"), given.model.network.device
 
         def recall() -> Recall:
             network = MemoryNetwork.load(held.folder / FILE, device)

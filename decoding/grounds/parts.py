@@ -21,12 +21,13 @@ def belongs(model: Model) -> dict[str, Any]:
     }
 
 
-def part(given: Given, name: str, *, tokens_only: bool = False) -> Part:
+def part(given: Given, name: str, command: str, *, tokens_only: bool = False) -> Part:
     """A part of the row's index that belongs to the row's model.
 
     Args:
         given: What the row was given.
         name: Of the part.
+        command: Of `tether index`, that makes it.
         tokens_only: It holds nothing that the model says: any with the same tokens may use it.
 
     Raises:
@@ -39,15 +40,14 @@ def part(given: Given, name: str, *, tokens_only: bool = False) -> Part:
             f"Evidence from the part '{name}' of an index needs an index.",
             hint="Name one with --index, or leave out `over=index`.",
         )
-    cure = f"Make it: {_command(name)} {index.path} --model {given.model.name}"
+    cure = f"Make it: tether index {command} {index.path} --model {given.model.name}"
+    if name not in index.manifest.parts:
+        raise EvidenceError(f"The index {index.path} has no part '{name}'.", hint=cure)
     if not index.manifest.has(name):
-        state = (
-            "is of other passages than it holds now" if name in index.manifest.parts else "lacks"
+        raise EvidenceError(
+            f"The part '{name}' of {index.path} was made from other passages than it holds now.",
+            hint=cure,
         )
-        what = f"The part '{name}' of {index.path} {state}."
-        if state == "lacks":
-            what = f"The index {index.path} has no part '{name}'."
-        raise EvidenceError(what, hint=cure)
     found = index.manifest.part(name)
     own = belongs(given.model)
     wanted = ("vocabulary",) if tokens_only else ("fingerprint", "vocabulary")
@@ -58,7 +58,3 @@ def part(given: Given, name: str, *, tokens_only: bool = False) -> Part:
             hint=f"Use that model, or make it again. {cure}",
         )
     return found
-
-
-def _command(name: str) -> str:
-    return "tether index train-memory" if name == "memory" else f"tether index store --store {name}"

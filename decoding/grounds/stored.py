@@ -35,6 +35,10 @@ class Stored(Ground):
     def of_part(self, given: Given, part: Part) -> Source:
         """The source over a part that belongs to the model."""
 
+    def store_name(self) -> str:
+        """What `--store` calls the part."""
+        return self.part_name
+
     def tokens_only(self) -> bool:
         """Whether the part holds nothing that a model says."""
         return False
@@ -45,7 +49,8 @@ class Stored(Ground):
 
         model = given.model
         if self.over == "index":
-            held = part(given, self.part_name, tokens_only=self.tokens_only())
+            command = f"store --store {self.store_name()}"
+            held = part(given, self.part_name, command, tokens_only=self.tokens_only())
             key = (self, held.folder, held.digest)
             return once(model, key, lambda: self.of_part(given, held))
         tokens = tuple(told.tokens for told in given.passages)

@@ -290,6 +290,9 @@ def test_parts_that_are_missing_stale_or_strangers_are_refused_with_the_cure(
         with pytest.raises(EvidenceError, match="no part") as refused:
             method.bind(given(index=counted))
         assert str(counted.path) in refused.value.hint
+    with pytest.raises(EvidenceError) as refused:
+        Caad(over="index", keys="embedder").bind(given(index=counted))
+    assert "tether index store --store references:embedder" in refused.value.hint
     other = replace(shipped(), fingerprint="another with the same tokens")
     same_tokens = replace(given(index=counted), model=other)
     assert Grad(over="index", mode="count").bind(same_tokens) is not None
