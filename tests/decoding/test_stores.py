@@ -108,6 +108,26 @@ def test_a_planted_fact_changes_the_answer(method: Ground) -> None:
     assert support[0] > 3 * support.get(1, 0.0)
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_random_model_says_what_it_was_told(tmp_path: Path, kind: str) -> None:
+    save_checkpoint(tmp_path, kind)
+    model = models.load(str(tmp_path), dtype="float32")
+    encode = model.vocabulary.encode
+    told = Told("the identifier is ok and 10 in the other", ())
+    evidence = Given(model, (replace(told, tokens=tuple(encode(told.text))),))
+    for method in (Grad(weight=20, gate=False), Knn(weight=0.9)):
+        source = method.bind(evidence)
+        assert source is not None
+        asked = ("the identifier is", "an or", "ok")
+        rows = [Request(a, tuple(encode(a)), sources=(source,), max_tokens=9) for a in asked]
+        together = {r.key: r.tokens for r in Loop(model, slots=3).run(rows)}
+        text = b"".join(model.vocabulary.tokens[t] for t in together[asked[0]])
+        assert told.text.encode().startswith(asked[0].encode() + text)
+        for row in rows:
+            (alone,) = Loop(model, slots=1).run([row])
+            assert alone.tokens == together[row.key]
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_a_row_says_the_same_in_any_company(method: Ground) -> None:
     source = bound(method, *FACTS)
