@@ -12,11 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tether.errors import LimitReached
 from tether.grounding.graph.terms import datatype, value
 
 Output = Literal["json", "csv", "tsv", "table"]
 
 _WIDEST = 60
+
+
+def over(what: str) -> LimitReached:
+    """The error for a query whose answer takes more than some limit."""
+    return LimitReached(
+        f"The query was stopped: its answer takes more than {what}.",
+        hint="Ask for less (LIMIT), or raise that limit.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

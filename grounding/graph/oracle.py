@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tether.errors import GrammarError, LimitReached, UnavailableError
+from tether.errors import GrammarError, UnavailableError
 from tether.grounding.graph import guard
-from tether.grounding.graph.answer import Answer, Limits
+from tether.grounding.graph.answer import Answer, Limits, over
 
 _START_S = 20.0
 _PARSE_S = 5.0
@@ -75,11 +75,11 @@ class Oracle:
         try:
             found = self._request("rows", query, limits.seconds, **asked)
         except TimeoutError:
-            raise _over(f"{limits.seconds:g} s") from None
+            raise over(f"{limits.seconds:g} s") from None
         except Died:
-            raise _over("the memory of a query, or the engine cannot bear it") from None
+            raise over("the memory of a query, or the engine cannot bear it") from None
         if "over" in found:
-            raise _over(f"{asked[found['over']]} {found['over']}")
+            raise over(f"{asked[found['over']]} {found['over']}")
         rows = tuple(tuple(row) for row in found["rows"])
         return Answer(tuple(found["variables"]), rows, found["yes"])
 
@@ -176,10 +176,3 @@ def _read_line(child: subprocess.Popen[bytes], deadline: float) -> bytes:
             raise Died
         line += piece
     return bytes(line)
-
-
-def _over(what: str) -> LimitReached:
-    return LimitReached(
-        f"The query was stopped: its answer takes more than {what}.",
-        hint="Ask for less (LIMIT), or raise that limit.",
-    )
