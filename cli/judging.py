@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tether.grammars.spec import Spec
     from tether.grounding.passages import Passage
 
-_TOKENS = 256
 _LINE: Json = {"type": "string", "minLength": 1, "maxLength": 160}
 
 
@@ -53,7 +52,7 @@ class ModelJudge:
 
     def _say(self, asked: str, passages: Sequence[Passage], spec: Spec) -> dict[str, str]:
         prompt = prompt_of(self.engine, asked, _texts(passages), spec)
-        said: dict[str, str] = answer(self.engine, prompt, spec, _TOKENS)
+        said: dict[str, str] = answer(self.engine, prompt, spec)
         return said
 
 

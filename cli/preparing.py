@@ -11,6 +11,7 @@ from tether.cli import structuring
 from tether.cli.config.settings_model import Settings
 from tether.cli.evidence import Evidence
 from tether.cli.judging import ModelJudge
+from tether.cli.side import fits
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Request, Sampling
 from tether.decoding.terms.parse import parse_all
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tether.grounding.witness import Surety
 
 THINK_END = "</think>"
-_ANSWER_SHARE = 4  # at most a quarter of the positions is kept free for the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,7 @@ class Preparer:
         return replace(evidence, texts=tuple(texts))
 
     def _fits(self, task: Task, evidence: Evidence) -> bool:
-        """Whether the prompt leaves room for an answer."""
-        try:
-            ids = self.engine.encode(self._prompt(task, evidence))
-        except UsageError:  # longer than the model's positions
-            return False
-        most = self.engine.max_positions
-        return len(ids) + min(task.settings.max_tokens, most // _ANSWER_SHARE) <= most
+        return fits(self.engine, self._prompt(task, evidence), task.settings.max_tokens)
 
     def _ordered(self, task: Task, evidence: Evidence) -> Evidence:
         if task.settings.order == "rank" or len(evidence.passages) < 2:

@@ -282,6 +282,30 @@ def test_research_with_the_shipped_model(tether: Tether, kb: str) -> None:
     assert "mill.txt" in [use["doc"] for use in found["passages"]]
 
 
+@pytest.mark.parametrize("way", [{"order": "peak"}, {"research": 2}, {"abstain": "exit"}])
+def test_company_changes_nothing(home: Path, way: dict[str, Any]) -> None:
+    build(home / "kb", TEXTS)
+    asked = [QUESTION, "Where was Lena Vogel born?", "Who founded Kestrel Bakery?"]
+    rows = [{"id": n, "prompt": text} for n, text in enumerate(asked)]
+    given: dict[str, Any] = {"index": "kb", "max_tokens": 24, "temperature": 0.7, **way}
+    together = [row["output"] for row in package.batch(rows, slots=3, **given)]
+    assert together == [package.generate(text, key=str(n), **given) for n, text in enumerate(asked)]
+
+
+def test_a_judge_reads_what_fits(fake: FakeEngine) -> None:
+    from tether.cli.side import prompt_of, spec_of
+
+    def encode(prompt: Any) -> tuple[int, ...]:
+        return tuple(map(ord, "".join((*prompt.passages, prompt.text))))
+
+    fake.encode = encode  # type: ignore[method-assign]
+    fake.max_positions = 40
+    shown = ["a" * 12, "b" * 12, "c" * 12]
+    asked = prompt_of(fake, "four", shown, spec_of({"type": "boolean"}))
+    assert asked.passages == tuple(shown[:2])
+    assert prompt_of(fake, "x" * 60, shown, spec_of(True)).passages == ()
+
+
 def test_structure_keeps_every_sentence(tether: Tether, home: Path) -> None:
     from tether.cli import engine
     from tether.cli.config.settings import resolve
