@@ -20,10 +20,10 @@ _MODES: tuple[Mode, ...] = (
     "contradict",
     "contradict",
     "fresh",
+    "fresh",
     "irrelevant",
     "agree",
     "closed",
-    "beside",
     "beside",
 )
 

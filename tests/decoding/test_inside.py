@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from checkpoints import save_checkpoint
 from torch import Tensor
 
 from tether.decoding import models
@@ -22,6 +23,7 @@ from tether.decoding.request import Request
 from tether.decoding.terms.prompts import cast
 from tether.errors import UsageError
 from tether.grammars import regex
+from tether.grounding.transfer import Transfer
 
 QUESTION = "Who founded Garcia Holdings?"
 FOUNDED = "Heblock Draijaithei founded Garcia Holdings."
@@ -186,3 +188,51 @@ def _copied(retelling: Retelling) -> list[Tensor]:
     layers = retelling.cache.layers
     pairs = [(layer.keys, layer.values) for layer in layers]
     return [part.clone() for pair in pairs for part in pair if part is not None]
+
+
+@pytest.fixture(scope="module")
+def random(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    directory = tmp_path_factory.mktemp("llama")
+    save_checkpoint(directory, "llama", initializer_range=0.5)
+    return models.load(str(directory), dtype="float32")
+
+
+class TestShortContext:
+    """On a random model, whose short prompts say other things than the full ones."""
+
+    PROMPTS = ((5, 6, 7, 8, 9, 10), (21, 22, 23, 24), (31, 32, 33, 34, 35))
+    SHORT = ((9, 70), (22, 80), (31, 32, 33, 34, 35))
+    RATE = 40.0
+
+    def requests(self, *sources: Transfer, **more: Any) -> list[Request]:
+        pairs = enumerate(zip(self.PROMPTS, self.SHORT, strict=True))
+        return [
+            Request(str(n), full, prompts={"short": short}, sources=sources, **more)
+            for n, (full, short) in pairs
+        ]
+
+    def log_p(self, model: Model, tokens: tuple[int, ...]) -> np.ndarray:
+        retelling = held(model.network, list(tokens))
+        allowed = np.ones(model.network.head_size, dtype=bool)
+        allowed[[t for t in model.vocabulary.special_ids if t not in model.end_ids]] = False
+        return np.asarray(retelling(np.array([5]), allowed, 0, 1.0))
+
+    def test_the_first_token_is_the_formula_s(self, random: Model) -> None:
+        tokens = {r.key: r.tokens for r in Loop(random).run(self.requests(max_tokens=1))}
+        asked = self.requests(Transfer(self.RATE), max_tokens=1)
+        moved = {r.key: r.tokens for r in Loop(random).run(asked)}
+        for number, (full, short) in enumerate(zip(self.PROMPTS, self.SHORT, strict=True)):
+            log_p, log_q = self.log_p(random, full), self.log_p(random, short)
+            plausible = np.exp(log_q) >= 0.1 * np.exp(log_q).max()
+            scores = log_p + plausible * self.RATE * (np.exp(log_q) - np.exp(log_p))
+            assert moved[str(number)] == (int(scores.argmax()),)
+        assert moved != tokens
+        assert moved["2"] == tokens["2"]  # its short prompt is the full one
+
+    def test_company_changes_nothing(self, random: Model) -> None:
+        asked = self.requests(Transfer(self.RATE), max_tokens=12)
+        together = {r.key: r.tokens for r in Loop(random, slots=3).run(asked)}
+        alone = {r.key: r.tokens for r in Loop(random, slots=1).run(asked)}
+        plain = {r.key: r.tokens for r in Loop(random).run(self.requests(max_tokens=12))}
+        assert together == alone
+        assert together["2"] == plain["2"]

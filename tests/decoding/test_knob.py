@@ -151,8 +151,8 @@ def shipped() -> Model:
 @pytest.fixture(scope="module")
 def knob(shipped: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("knob") / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows(1, 96)))
-    facts = train(shipped, read_items(path, shipped), Schedule((3,), 2, 8)).save(path)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows(1, 112)))
+    facts = train(shipped, read_items(path, shipped), Schedule((3,), 4, 8)).save(path)
     assert facts.accuracy["prior"] >= 0.9
     return path
 
@@ -163,7 +163,7 @@ class TestLearning:
         items = [make_qa(rng, Split("test", 0.0), "contradict") for _ in range(16)]
         said = {}
         for to in ("context", "prior"):
-            turn = parse_all([f"knob,file={knob},to={to}"])
+            turn = parse_all([f"knob:2,file={knob},to={to}"])
             (source,) = bind_all(turn, Given(shipped, ()))
             asked = [
                 Request(
@@ -177,7 +177,7 @@ class TestLearning:
             found = {r.key: r.text for r in Loop(shipped, slots=16).run(asked)}
             said[to] = [found[str(n)] for n in range(len(items))]
         golds = [item.answer.removesuffix("<|end|>") for item in items]
-        assert sum(map(str.__eq__, said["context"], golds)) >= 10
+        assert sum(map(str.__eq__, said["context"], golds)) >= 8
         assert sum(a == item.memory for a, item in zip(said["prior"], items, strict=True)) >= 14
 
     def test_a_knob_of_another_model_is_refused(
