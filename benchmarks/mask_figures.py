@@ -39,9 +39,11 @@ def speeds(outcomes: list[Outcome]) -> dict[str, float]:
     if not walked:
         return {}
     compiled = np.array([outcome.compile_ms for outcome in walked])
+    ready = np.array([outcome.ready_ms for outcome in walked])
     steps = np.concatenate([np.asarray(outcome.steps_us) for outcome in walked])
     return {
         **_quantiles("compile", "ms", compiled, (50, 99)),
+        **_quantiles("ready", "ms", ready, (50, 99)),
         "steps": len(steps),
         **_quantiles("step", "us", steps, (50, 99, 99.9)),
     }

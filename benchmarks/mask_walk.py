@@ -34,6 +34,7 @@ class Outcome:
         rejects: The valid instances that were refused, a sentence each.
         accepts: The invalid instances that were taken, a sentence each.
         compile_ms: From the schema's text to the first state.
+        ready_ms: From the schema's text to the first mask: engines may put work off until then.
         steps_us: One mask and, where the mask holds the token, one advance; all instances.
     """
 
@@ -43,6 +44,7 @@ class Outcome:
     rejects: list[str] = field(default_factory=list)
     accepts: list[str] = field(default_factory=list)
     compile_ms: float = 0.0
+    ready_ms: float = 0.0
     steps_us: array[float] = field(default_factory=lambda: array("f"))
 
     @property
@@ -58,10 +60,12 @@ def outcome(engine: MaskEngine, vocabulary: Vocabulary, case: Case) -> Outcome:
     began = time.process_time_ns()  # of all threads: a compiler may use several
     try:
         start = engine.compile(schema)
-        start()
+        first = start()
     except Refused as refusal:
         return Outcome(case["name"], "refused", str(refusal))
     result.compile_ms = (time.process_time_ns() - began) / 1e6
+    first.fill_mask(empty_mask(vocabulary))
+    result.ready_ms = (time.process_time_ns() - began) / 1e6
     for number, test in enumerate(case["tests"]):
         _judge(result, start, vocabulary, number, test)
     return result

@@ -123,7 +123,7 @@ def _write(results: Rows, rounds: list[Result], settings: dict[str, object], *, 
     for name, figures in measured.items():
         ratios = {
             f"{name}/tether {figure}": ratio(figures, measured["tether"], figure)
-            for figure in ("compile_p50_ms", "compile_p99_ms", "step_p50_us", "step_p99_us")
+            for figure in ("compile_p50_ms", "ready_p50_ms", "step_p50_us", "step_p99_us")
             if kind == "speed" and name != "tether" and "tether" in measured
         }
         case = {"engine": name, "what": kind}

@@ -23,7 +23,7 @@ from typing import Any
 
 from tether.grammars.findings import Finding
 
-_FORMAT = 4
+_FORMAT = 5
 _MAKERS = ("llguidance", "jsonschema-rs", "lark")
 
 
@@ -105,7 +105,7 @@ def store(key: str, entry: Entry) -> bool:
 
 
 def _path(key: str) -> Path:
-    return directory() / key[:2] / f"{key[2:]}.json"
+    return directory().joinpath(key[:2], f"{key[2:]}.json")
 
 
 def _version(package: str) -> str:
@@ -116,8 +116,9 @@ def _version(package: str) -> str:
 
 
 def _checksum(data: dict[str, Any]) -> str:
-    rest = {name: value for name, value in data.items() if name != "checksum"}
-    return _digest([json.dumps(rest, sort_keys=True)])
+    """A hash of all fields; the grammar is not spelled as JSON again, for it is the most of it."""
+    rest = {name: v for name, v in data.items() if name not in ("checksum", "grammar")}
+    return _digest([json.dumps(rest, sort_keys=True), data["grammar"] or ""])
 
 
 def _digest(parts: Sequence[str]) -> str:

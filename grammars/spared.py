@@ -8,10 +8,9 @@ there on the judge has to watch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from typing import TYPE_CHECKING, Self
 
-from tether.errors import DeadEnd
+from tether.errors import DeadEnd, GrammarError
 from tether.grammars.constraint import Mask
 from tether.grammars.engine import EngineConstraint, EngineMatcher, not_held
 
@@ -34,10 +33,19 @@ class SparedMatcher(EngineMatcher):
         spare: Callable[[], EngineConstraint],
         on_swap: Callable[[], None],
     ) -> None:
-        super().__init__(main.vocabulary, main.engine())
+        super().__init__(main.vocabulary, self._begun)
         self._main, self._spare, self._on_swap = main, spare, on_swap
         self._tokens: list[int] = []
         self._is_swapped = False
+
+    def _begun(self) -> LLMatcher:
+        """The engine at the start of the text."""
+        try:
+            return self._main.engine()
+        except GrammarError:  # too large for the engine: any JSON then, and the judge decides
+            self._main, self._is_swapped = self._spare(), True
+            self._on_swap()
+            return self._main.engine()
 
     def _refill(self, out: Mask) -> None:
         """The mask of the spare grammar, where the engine has given up."""
@@ -91,8 +99,8 @@ class SparedMatcher(EngineMatcher):
 
     def fork(self) -> Self:
         """A copy with a state of its own."""
-        copied = copy(self)
-        copied._engine, copied._tokens = self._engine.deep_copy(), list(self._tokens)
+        copied = super().fork()
+        copied._tokens = list(self._tokens)
         return copied
 
     def _swap(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from tether.errors import GrammarError, Unsatisfiable, UsageError
+from tether.errors import Unsatisfiable, UsageError
 from tether.grammars.budget import BudgetedMatcher
 from tether.grammars.cache import Entry
 from tether.grammars.constraint import Constraint, Matcher
@@ -23,7 +23,7 @@ from tether.grammars.guarded import GuardedMatcher
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front import Front, front
 from tether.grammars.json_schema.judge import JsonJudge
-from tether.grammars.json_schema.lint.own import VERBATIM, refuse_own
+from tether.grammars.json_schema.lint.own import VERBATIM, may_have_own, refuse_own
 from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.shortest import Shortest
 from tether.grammars.json_schema.size import check_size
@@ -48,6 +48,7 @@ class JsonConstraint(Constraint):
         exact: Whether the mask alone holds the schema, but for extra keys that come twice.
         extras: Whether objects may hold keys that the schema does not name.
         style: Options of `front`: order, whitespace and bounds.
+        own: Whether the schema may hold keywords of tether.
         slots: The strings that are quotes; None where there are none.
         written: The schema that quotes are written by.
     """
@@ -61,13 +62,14 @@ class JsonConstraint(Constraint):
         exact: bool,
         extras: bool,
         style: dict[str, Any],
+        own: bool = True,
         slots: JsonSlots | None = None,
         written: Json = None,
     ) -> None:
         self.vocabulary = engine.vocabulary
         self.schema = schema
         self.exact, self.extras = exact, extras
-        self._style, self._slots = style, slots
+        self._style, self._own, self._slots = style, own, slots
         self._written = written if slots else schema
         self._engine = engine
         self._oracle = oracle
@@ -93,7 +95,7 @@ class JsonConstraint(Constraint):
         if self._slots:
             engine = QuotingMatcher(engine, self._slots)
         guarded = GuardedMatcher(engine, judge)
-        if self._limits:
+        if self._own and self._limits:
             return TokenLimitedMatcher(guarded, self._shortest, self._limits)
         return BudgetedMatcher(guarded, self._shortest)
 
@@ -165,9 +167,11 @@ def json_schema(
     _check_words(order=order, whitespace=whitespace, formats=formats)
     value, text = read_schema(schema)
     check_size(text, value)
-    refuse_own(value)
     options: dict[str, Any] = {"order": order, "whitespace": whitespace, "bounds": bounds}
-    if is_marked(value):
+    own = may_have_own(text)
+    if own:
+        refuse_own(value)
+    if own and is_marked(value):
         slots = JsonSlots(value, needed(evidence), bounds, formats == "assert")
         return quoting(
             slots, lambda plain: json_schema(_text(plain), vocab, formats=formats, **options)
@@ -177,13 +181,9 @@ def json_schema(
         mask = front(oracle.schema, validate_formats=formats == "assert", **options)
     except Unsatisfiable as error:
         return DeadConstraint(vocab, error.message, error.hint)
-    try:
-        engine = EngineConstraint(mask.grammar, vocab)
-    except GrammarError:  # too large for the engine: any JSON then, and the oracle decides
-        mask = _any_json(options)
-        engine = EngineConstraint(mask.grammar, vocab)
+    engine = EngineConstraint(mask.grammar, vocab, later=True)
     return JsonConstraint(
-        engine, oracle, value, exact=mask.exact, extras=mask.extras, style=options
+        engine, oracle, value, exact=mask.exact, extras=mask.extras, style=options, own=own
     )
 
 
@@ -225,10 +225,15 @@ def revive(
 ) -> Constraint:
     """The constraint of a schema from what was kept of it; `style` as for `front`."""
     value, _ = read_schema(text)
-    oracle = Oracle(value, formats=formats)
-    engine = EngineConstraint(entry.grammar or "", vocab)
-    exact, extras = entry.exact, entry.extras
-    return JsonConstraint(engine, oracle, value, exact=exact, extras=extras, style=style)
+    return JsonConstraint(
+        EngineConstraint(entry.grammar or "", vocab, later=True),
+        Oracle(value, formats=formats, later=True),
+        value,
+        exact=entry.exact,
+        extras=entry.extras,
+        style=style,
+        own=may_have_own(text),
+    )
 
 
 def _any_json(style: dict[str, Any]) -> Front:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,9 +56,9 @@ class Oracle:
         formats: "annotate" lets every string have any format.
         retriever: Gives the documents behind remote references; None refuses them.
         keywords: Classes that judge keywords of one's own, as jsonschema-rs asks for them.
+        later: Whether the schema was taken before, and need not be read until it is asked about.
 
     Attributes:
-        schema: The schema as it is judged: foreign patterns are in the strict dialect.
         formats: As given.
 
     Raises:
@@ -73,12 +73,24 @@ class Oracle:
         formats: Literal["assert", "annotate"] = "assert",
         retriever: Retriever | None = None,
         keywords: Mapping[str, type] | None = None,
+        later: bool = False,
     ) -> None:
         options: dict[str, Any] = {"validate_formats": formats == "assert"}
         options |= {"retriever": retriever} if retriever else {"offline": True}
         options |= {"keywords": dict(keywords)} if keywords else {}
         self.formats = formats
-        self.schema, self._validator = _built(schema, draft, options)
+        self._asked = schema, draft, options
+        if not later:
+            self._read  # noqa: B018 - refuses the schema
+
+    @cached_property
+    def _read(self) -> tuple[Json, jsonschema_rs.Validator]:
+        return _built(*self._asked)
+
+    @property
+    def schema(self) -> Json:
+        """The schema as it is judged: foreign patterns are in the strict dialect."""
+        return self._read[0]
 
     def complaint(self, text: str) -> str | None:
         """Why `text` is refused, as a sentence with the JSON Pointer of the value, or None."""
@@ -100,9 +112,10 @@ class Oracle:
     def faults(self, value: Json) -> Iterator[Fault]:
         """Everything that is wrong with `value`, which may be a part of a text still growing."""
         try:
-            if self._validator.is_valid(value):  # a seventh of the time of iter_errors
+            validator = self._read[1]
+            if validator.is_valid(value):  # a seventh of the time of iter_errors
                 return
-            for error in self._validator.iter_errors(value):
+            for error in validator.iter_errors(value):
                 path, at = tuple(error.instance_path), tuple(error.evaluation_path)
                 yield Fault(path, error.kind.name, at, error.message)
         except UnicodeEncodeError:

@@ -40,6 +40,11 @@ def own_findings(where: str, part: dict[str, Any]) -> Iterator[Finding]:
             yield SCHEMA["own_value"].on(here, name=name, wanted=_WANTED[name], value=shown)
 
 
+def may_have_own(text: str) -> bool:
+    """Whether JSON text may hold a keyword of tether: most schemas need not be walked for one."""
+    return PREFIX in text or "\\u" in text
+
+
 def refuse_own(schema: Json) -> None:
     """Refuse a keyword of tether that is misspelt or has a wrong value: it asks for something.
 
