@@ -54,8 +54,8 @@ def generate(
             `outlines.types`. Instead of it: `regex=`, `choices=` or `grammar=` (a path).
         profile: Names of profiles; later ones win.
         key: A row's id, to repeat one row of a batch alone.
-        settings: Any setting of tether.toml by its name, such as `max_tokens=100` or
-            `evidence=["..."]`.
+        settings: Any setting of tether.toml by its name, such as `max_tokens=100`,
+            `evidence=["..."]`, `index="kb"` or `ground=["copy"]`.
 
     Returns:
         An instance of the model class, the JSON value for any other schema, else the text.
