@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from tether.grounding.graph import terms
+from tether.grounding.graph.answer import Answer, Limits
 from tether.grounding.graph.build import add_names, names_part
 from tether.grounding.graph.facts import Facts
 from tether.grounding.graph.layout import FACTS, GRAPH, STORE
@@ -112,6 +113,15 @@ class Graph:
             name = writer.text(self.facts.terms[subject])
             if name is not None and label.casefold().startswith(wanted):
                 yield Label(label, name)
+
+    def rows(self, query: str, limits: Limits) -> Answer:
+        """All rows of a reading query; prefixes of the graph hold where it declares none.
+
+        Raises:
+            GrammarError: The query is refused.
+            LimitReached: It costs more than `limits`.
+        """
+        return self.oracle.rows(query, limits, self.prefixes)
 
     def close(self) -> None:
         """End the oracle's process."""

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -64,8 +65,8 @@ class Oracle:
             return "The engine does not survive this query."
         return None if reason is None else str(reason)
 
-    def rows(self, query: str, limits: Limits) -> Answer:
-        """All rows of a query.
+    def rows(self, query: str, limits: Limits, prefixes: Mapping[str, str] | None = None) -> Answer:
+        """All rows of a query; `prefixes` are those that it need not declare.
 
         Raises:
             GrammarError: The query is refused.
@@ -73,7 +74,7 @@ class Oracle:
         """
         asked = {"rows": limits.rows, "cells": limits.cells, "bytes": limits.bytes}
         try:
-            found = self._request("rows", query, limits.seconds, **asked)
+            found = self._request("rows", query, limits.seconds, prefixes=prefixes, **asked)
         except TimeoutError:
             raise over(f"{limits.seconds:g} s") from None
         except Died:
@@ -106,7 +107,7 @@ class Oracle:
         with suppress(Exception):
             self._kill()
 
-    def _request(self, do: str, query: str, seconds: float, **more: int) -> dict[str, Any]:
+    def _request(self, do: str, query: str, seconds: float, **more: object) -> dict[str, Any]:
         """The child's answer; kills it where it takes too long or ends."""
         guard.check(query)
         line = json.dumps({"do": do, "query": query, **more}).encode() + b"\n"

@@ -78,7 +78,8 @@ def _terms(found: Any, width: int) -> Iterator[list[Any]]:  # noqa: ANN401
 
 
 def _run(store: Store, request: dict[str, Any]) -> Any:  # noqa: ANN401
-    return store.query(request["query"], custom_functions=_CASTS)
+    prefixes = request.get("prefixes")
+    return store.query(request["query"], prefixes=prefixes, custom_functions=_CASTS)
 
 
 def _cast(name: str) -> Callable[..., Literal | None]:
