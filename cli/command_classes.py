@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -101,18 +102,27 @@ class LazyCommands(MutableMapping[str, Any]):
         return len(self._loaders)
 
 
-def load_command(name: str, markup: TyperObject) -> TyperObject:
-    """Build the command of `tether.cli.commands.NAME`: its `run`, or a group of its `COMMANDS`."""
-    module = import_module(f"tether.cli.commands.{name}")
+def load_command(path: str, markup: TyperObject) -> TyperObject:
+    """Build the command of `tether.cli.commands.PATH`: its `run`, or a group of its `COMMANDS`.
+
+    `COMMANDS` are functions by name or, in a package, the names of commands with a module each.
+    """
+    module = import_module(f"tether.cli.commands.{path.replace('-', '_')}")
+    name = path.rpartition(".")[2]
     app = typer.Typer(rich_markup_mode=markup, add_completion=False, no_args_is_help=True)
     if not hasattr(module, "COMMANDS"):
         app.command(name, cls=ExampleCommand, epilog=module.EXAMPLES)(module.run)
         return typer.main.get_command(app)
-    for child, function in module.COMMANDS.items():
-        app.command(child, cls=ExampleCommand, epilog=module.EXAMPLES[child])(function)
+    if not isinstance(module.COMMANDS, tuple):
+        for child, function in module.COMMANDS.items():
+            app.command(child, cls=ExampleCommand, epilog=module.EXAMPLES[child])(function)
     app.callback(help=module.__doc__)(lambda: None)
-    group = typer.main.get_command(app)
+    group: TyperObject = typer.main.get_command(app)
     group.name = name
+    if isinstance(module.COMMANDS, tuple):
+        group.commands = LazyCommands(
+            {child: partial(load_command, f"{path}.{child}", markup) for child in module.COMMANDS}
+        )
     return group
 
 

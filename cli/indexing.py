@@ -1,86 +1,27 @@
-"""What the index commands share: progress on a terminal, bad documents, which parts are made."""
+"""What the index commands share: bad documents, what makes which part, what is said at the end."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
 
-from tether.cli.streams import coloured, is_terminal, say
+from tether.cli.streams import say
 from tether.errors import EvidenceError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from tether.cli.config.settings_model import Settings
+    from tether.cli.meter import Meter
     from tether.grounding.corpus import Corpus
-    from tether.grounding.document import Document
+    from tether.grounding.index.build import Change
+    from tether.grounding.index.by_words import Engine
     from tether.grounding.index.embed import Embedder
     from tether.grounding.index.layout import Manifest
-    from tether.grounding.index.maker import Advance, Maker
+    from tether.grounding.index.maker import Maker
 
 _SHOWN = 10
 """Messages about bad documents, before they are only counted."""
-
-_REDRAW_S = 0.1
-
-
-class Meter:
-    """Bars on stderr, one a stage, where it is a terminal; see `maker.Progress`."""
-
-    def __init__(self) -> None:
-        self._bars: Progress | None = None
-
-    def __enter__(self) -> Self:
-        """Start drawing."""
-        if is_terminal(sys.stderr):
-            self._bars = _bars()
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop drawing; the last state stays on the screen."""
-        if self._bars is not None:
-            self._bars.stop()
-
-    def stage(self, what: str, total: int) -> Advance:
-        """Begin a stage of `total` steps."""
-        bars, drawn = self._bars, 0.0
-        if bars is None:
-            return lambda done: None
-        task = bars.add_task(what, total=total)
-
-        def advance(done: int) -> None:
-            nonlocal drawn
-            now = time.monotonic()
-            if now - drawn > _REDRAW_S or done >= total:
-                drawn = now
-                bars.update(task, completed=done)
-
-        return advance
-
-    def reading(self, corpus: Corpus) -> Iterator[Document]:
-        """The documents of a corpus, with a bar over its bytes."""
-        advance = self.stage("reading", corpus.size)
-        for document in corpus:
-            advance(corpus.read_bytes)
-            yield document
-        advance(corpus.size)
-
-    def message(self, text: str) -> None:
-        """A line on stderr that does not break the bars."""
-        if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
-        else:
-            say(text)
 
 
 class BadDocuments:
@@ -104,19 +45,48 @@ class BadDocuments:
             self._meter.message(f"Skipped: {error.message}")
 
 
-def makers(embedder: Callable[[], Embedder] | None) -> list[Maker]:
+@contextmanager
+def reading(
+    paths: list[Path], skip_bad: bool, max_document: int
+) -> Iterator[tuple[Meter, Corpus, BadDocuments]]:
+    """The documents to read, with bars while they are read."""
+    from tether.cli.meter import Meter
+    from tether.grounding.corpus import Corpus
+
+    with Meter() as meter:
+        bad = BadDocuments(meter, skip=skip_bad)
+        yield meter, Corpus(paths, bad, max_document << 20), bad
+
+
+def report(
+    index: Path, change: Change, bad: BadDocuments | None = None, corpus: Corpus | None = None
+) -> None:
+    """Say on stderr what became of the index."""
+    counts = {key: getattr(change, key) for key in ("added", "replaced", "unchanged", "deleted")}
+    if bad is not None and corpus is not None:
+        counts["skipped"] = bad.num_skipped
+        counts["of unknown format left out"] = corpus.num_left_out
+    done = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no change"
+    say(f"{index}: {done}; {change.documents} documents, {change.passages} passages.")
+
+
+def makers(embedder: Callable[[], Embedder] | None, engine: Engine) -> list[Maker]:
     """What makes the parts of an index: words always, vectors where there is an embedder.
 
     Args:
         embedder: Opens it; called when something is to be embedded.
+        engine: Finds words.
+
+    Raises:
+        UnavailableError: The engine is not installed.
     """
-    from tether.grounding.index.lexical import LexicalMaker
+    from tether.grounding.index import by_words
 
     if embedder is None:
-        return [LexicalMaker()]
+        return [by_words.maker(engine)]
     from tether.grounding.index.dense_maker import DenseMaker
 
-    return [LexicalMaker(), DenseMaker(embedder)]
+    return [by_words.maker(engine), DenseMaker(embedder)]
 
 
 def open_embedder(name: str, settings: Settings) -> Embedder:
@@ -147,15 +117,34 @@ def tokenizer_file(named: Path | None) -> Path:
     return named / "tokenizer.json" if named.is_dir() else named
 
 
-def _bars() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+def store_makers(names: list[str] | None, flags: dict[str, Any]) -> list[Maker]:
+    """What makes these stores, by the model of the flags.
 
-    return Progress(
-        TextColumn("{task.description:<9}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True, no_color=not coloured(sys.stderr)),
-        refresh_per_second=4,
-    )
+    Raises:
+        UsageError: There is no such store.
+    """
+    if not names:
+        return []
+    from tether.cli import engine
+    from tether.decoding.grounds.makers import stores
+
+    settings = settings_of(flags)
+    return stores(names, lambda: engine.load_model(settings))
+
+
+def stores_of(manifest: Manifest) -> list[str]:
+    """The stores that an index has of its passages, as `--store` names them."""
+    found = []
+    for name in ("transitions", "states", "references"):
+        if manifest.has(name):
+            facts = manifest.parts[name].facts
+            kind = facts.get("mode") or facts.get("keys")
+            found.append(f"{name}:{kind}" if kind else name)
+    return found
+
+
+def settings_of(flags: dict[str, Any]) -> Settings:
+    """The settings of a command's flags and of what lies below them."""
+    from tether.cli.config.settings import resolve
+
+    return resolve(flags).settings

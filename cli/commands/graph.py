@@ -62,7 +62,8 @@ def build(
     names hold in the default graph; --merge-graphs puts everything there. Exit code 3 says that a
     file is broken, with its line, 1 that the disk is full.
     """
-    from tether.cli.indexing import Meter, tokenizer_file
+    from tether.cli.indexing import tokenizer_file
+    from tether.cli.meter import Meter
     from tether.grammars.vocabulary import Vocabulary
     from tether.grounding.graph import build as building
     from tether.grounding.graph.graph import Graph
@@ -165,7 +166,7 @@ def verify(graph: Folder) -> None:
 
     Exit code 7 says that something is damaged; the message names the part and the cure.
     """
-    from tether.cli.indexing import Meter
+    from tether.cli.meter import Meter
     from tether.grounding.graph.verify import verify
 
     with Meter() as meter:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,27 +39,27 @@ from tether.grounding.words import words
 NAME = "lexical"
 K1 = 1.5
 B = 0.75
-_WORDS_FORM = 1
+WORDS_FORM = 1
 """Counts the changes of what a word is; parts of another form are refused."""
 
 _BLOCK = 4096  # passages between two reports of progress
 
 
 class Lexical:
-    """The lexical part, opened for searching.
+    """The lexical part, opened for searching; see `by_words.ByWords`.
 
     Raises:
         UnavailableError: A file is damaged, or its words were cut by other rules.
     """
 
     def __init__(self, part: Part) -> None:
-        if part.facts.get("words_form") != _WORDS_FORM:
-            raise UnavailableError(
-                f"The lexical part in {part.folder} was made by another version of tether.",
-                hint="Build the index again.",
-            )
-        self.num_passages = int(part.facts["passages"])
+        require_form(part)
+        self._num_passages = int(part.facts["passages"])
         self.vocabulary = Strings(part.folder, "words")
+        self.counts: Mapping[str, int] = {
+            "passages": self._num_passages,
+            "words": len(self.vocabulary),
+        }
         self._matrix = _open(part.folder) if self.vocabulary else {}
 
     def search(self, question: str, count: int) -> list[tuple[int, float]]:
@@ -73,7 +73,7 @@ class Lexical:
         import bm25s  # slow: not before the first search
 
         scorer = bm25s.BM25(k1=K1, b=B, method="lucene")
-        scorer.scores = {**self._matrix, "num_docs": self.num_passages}
+        scorer.scores = {**self._matrix, "num_docs": self._num_passages}
         scorer.nonoccurrence_array = None  # this form of BM25 has none
         return scorer
 
@@ -97,8 +97,21 @@ class LexicalMaker:
         self, edit: Edit, passages: Passages, kept: NDArray[np.bool_] | None, progress: Progress
     ) -> None:
         """Put the part into `edit`."""
-        facts: dict[str, Any] = {"passages": len(passages), "words_form": _WORDS_FORM}
+        facts: dict[str, Any] = {"passages": len(passages), "words_form": WORDS_FORM}
         edit.put(NAME, facts, lambda folder: facts.update(_write(folder, passages, progress)))
+
+
+def require_form(part: Part) -> None:
+    """Refuse a part whose words were cut by other rules.
+
+    Raises:
+        UnavailableError: They were.
+    """
+    if part.facts.get("words_form") != WORDS_FORM:
+        raise UnavailableError(
+            f"The lexical part in {part.folder} was made by another version of tether.",
+            hint="Build the index again.",
+        )
 
 
 class _Cut:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tether.errors import UnavailableError, UsageError
+from tether.grounding.index.by_words import ByWords, open_part
 from tether.grounding.index.fusion import fuse
 from tether.grounding.index.layout import PASSAGES, Manifest, open_manifest
-from tether.grounding.index.lexical import Lexical
 from tether.grounding.index.store import Passages
 from tether.grounding.passages import Passage
 
@@ -51,7 +51,7 @@ class Index:
         self.path = manifest.path
         self.manifest = manifest
         self.passages = Passages(manifest.part(PASSAGES).folder)
-        self._lexical = Lexical(manifest.part("lexical")) if manifest.has("lexical") else None
+        self._lexical = open_part(manifest.part("lexical")) if manifest.has("lexical") else None
         self._dense = _dense(manifest) if manifest.has("dense") else None
 
     @classmethod
@@ -77,13 +77,13 @@ class Index:
         return len(self.passages)
 
     @property
-    def lexical(self) -> Lexical:
+    def lexical(self) -> ByWords:
         """The lexical part.
 
         Raises:
             UnavailableError: There is none.
         """
-        return self._lexical or Lexical(self.manifest.part("lexical"))
+        return self._lexical or open_part(self.manifest.part("lexical"))
 
     @property
     def dense(self) -> Dense:

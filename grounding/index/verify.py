@@ -12,6 +12,7 @@ import numpy as np
 
 from tether.errors import UnavailableError
 from tether.grounding.index.build import TOKENIZER
+from tether.grounding.index.by_words import open_part
 from tether.grounding.index.layout import PASSAGES, Damage, Manifest, Part, open_manifest
 from tether.grounding.index.maker import Progress
 from tether.grounding.index.store import Passages
@@ -74,10 +75,9 @@ def _check_passages(part: Part, passages: Passages) -> Iterator[tuple[str, str]]
 
 
 def _check_lexical(part: Part, passages: Passages) -> Iterator[tuple[str, str]]:
-    from tether.grounding.index.lexical import Lexical
-
-    lexical = Lexical(part)
-    if lexical.num_passages != len(passages) or part.facts["words"] != len(lexical.vocabulary):
+    counts = open_part(part).counts
+    fits = all(part.facts[what] == count for what, count in counts.items())
+    if not fits or counts["passages"] != len(passages):
         yield "manifest.json", "counts other passages or words than there are"
 
 

@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 
 from tether.cli import streams
+from tether.cli.commands.index.options import MODEL
 from tether.cli.kinds import SettingValue
 from tether.cli.options import takes
 from tether.errors import UsageError
 
+EXAMPLES = "tether index train-knob rows.jsonl -o model.knob --model ~/models/m"
 
-@takes(("model", "device", "dtype"))
-def train_knob(
+
+@takes(MODEL)
+def run(
     rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A jsonl file; see above.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A new file.")],
     layer: Annotated[
@@ -32,14 +35,14 @@ def train_knob(
     also have `intent`: `context` or `prior`. Use it by `--ground knob,file=FILE`.
     """
     from tether.cli import engine
-    from tether.cli.config.settings import resolve
-    from tether.cli.indexing import Meter
+    from tether.cli.indexing import settings_of
+    from tether.cli.meter import Meter
     from tether.decoding.knob.items import read_items
     from tether.decoding.knob.train import Schedule, train
 
     if output.exists() and not overwrite:
         raise UsageError(f"{output} exists.", hint="Name another file, or use --overwrite.")
-    model = engine.load_model(resolve(flags).settings)
+    model = engine.load_model(settings_of(flags))
     how = Schedule(tuple(layer or range(1, model.network.num_layers + 1)), steps, seed=seed)
     items = read_items(rows, model)
     with Meter() as meter:
