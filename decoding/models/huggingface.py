@@ -1,4 +1,4 @@
-"""Any causal LM of the library behind our Network. The only importer of transformers.
+"""Any causal LM of the library behind our Network. Only this and library_*.py import transformers.
 
 The library's model runs its own forward; keys and values go to our slots through a `Cache` whose
 `update` writes each row at its own columns. Positions and an additive float 4-D mask are always
