@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tether.grounding.graph.domains import Domain, Domains, Pattern, Reducer, variables_of
+from tether.grounding.graph.domains import Domain, Domains, Pattern, Reducer, is_twin, variables_of
 
 
 class OverBudget(Exception):
@@ -75,12 +75,11 @@ class Solver:
 def core(patterns: Sequence[Pattern], domains: Domains) -> str | None:
     """The variable with the fewest terms among those on cycles; None where there is no cycle.
 
-    A variable with one term joins nothing: it counts as that term.
+    A variable with one term joins nothing: it counts as that term. Twins are one pattern, since
+    they are reduced as one.
     """
-    joined = [
-        {v for v in variables_of(pattern) if v not in domains or len(domains[v]) > 1}
-        for pattern in patterns
-    ]
+    own = [p for i, p in enumerate(patterns) if not any(is_twin(p, q) for q in patterns[:i])]
+    joined = [{v for v in variables_of(p) if v not in domains or len(domains[v]) > 1} for p in own]
     while True:
         counts: dict[str, int] = {}
         for variables in joined:

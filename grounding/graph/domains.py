@@ -26,6 +26,8 @@ Pattern = tuple[str | int, str | int, str | int]
 
 _SPARSE = 32
 """Sets of fewer than one in so many terms are kept sorted; larger ones as a flag for each term."""
+_HARDLY_FEWER = 3
+"""Terms that have about so many triples each are not worth counting theirs."""
 
 
 class Domain:
@@ -55,12 +57,9 @@ class Domain:
 
     def meets(self, other: Ids) -> bool:
         """Whether it has a term in common with a sorted set."""
-        few, many = sorted((self.ids, other), key=len)
-        if not len(few):
-            return False
-        places = np.searchsorted(many, few)
-        places[places == len(many)] = 0
-        return bool((many[places] == few).any())
+        if len(other) * _SPARSE > self._num_terms:
+            return bool(self._flags[other].any())
+        return bool(self.holds(other).any())
 
     @cached_property
     def _flags(self) -> NDArray[np.bool_]:
@@ -93,7 +92,8 @@ class Reducer:
         waiting = deque(start)
         while waiting:
             current = waiting.popleft()
-            for variable, ids in self.revise(patterns[current], found).items():
+            twins = [p for p in patterns if is_twin(p, patterns[current])]
+            for variable, ids in self.revise(patterns[current], found, twins).items():
                 if not len(ids):
                     return None
                 if variable in found and len(found[variable]) == len(ids):
@@ -108,36 +108,65 @@ class Reducer:
                 return None
         return found
 
-    def revise(self, pattern: Pattern, domains: Domains) -> dict[str, Ids]:
-        """What the triples of one pattern leave of the domains of its variables."""
+    def revise(
+        self, pattern: Pattern, domains: Domains, twins: Sequence[Pattern] = ()
+    ) -> dict[str, Ids]:
+        """What the triples of one pattern leave of the domains of its variables.
+
+        Twins are other patterns over the same two variables: a pair must be theirs too.
+        """
         places = {variable: pattern.index(variable) for variable in variables_of(pattern)}
         alone = {v: self._alone(pattern, domains, place) for v, place in places.items()}
-        if all(ids is not None for ids in alone.values()):
+        if not twins and all(ids is not None for ids in alone.values()):
             return {variable: ids for variable, ids in alone.items() if ids is not None}
-        rows = self.select(pattern, domains)
-        return {variable: self._unique(rows[place]) for variable, place in places.items()}
+        rows, keep = self._select(pattern, domains)
+        columns = {variable: _kept(rows[place], keep) for variable, place in places.items()}
+        for twin in twins:
+            held = self._pairs(twin, domains, list(columns))
+            keep = _among(self._keys(*columns.values()), held)
+            columns = {variable: column[keep] for variable, column in columns.items()}
+        return {variable: self._unique(column) for variable, column in columns.items()}
 
     def project(self, pattern: Pattern, domains: Domains, position: Position) -> Ids:
         """The terms at one position of a pattern's triples."""
         place = POSITIONS.index(position)
         alone = self._alone(pattern, domains, place)
-        return self._unique(self.select(pattern, domains)[place]) if alone is None else alone
+        if alone is not None:
+            return alone
+        rows, keep = self._select(pattern, domains)
+        return self._unique(_kept(rows[place], keep))
 
     def exists(self, pattern: Pattern, domains: Domains) -> bool:
         """Whether a pattern has a triple."""
-        return len(self.select(pattern, domains).subject) > 0
+        rows, keep = self._select(pattern, domains)
+        return len(rows.subject) > 0 if keep is None else bool(keep.any())
 
-    def select(self, pattern: Pattern, domains: Domains) -> Rows:
-        """The triples of a pattern, gathered where they are fewest."""
+    def _select(self, pattern: Pattern, domains: Domains) -> tuple[Rows, NDArray[np.bool_] | None]:
+        """Triples gathered where they are fewest, and which of them are the pattern's; None: all.
+
+        Only the columns that are used need to be cut down to those.
+        """
         sets = [self._set(term, domains) for term in pattern]
         rows, done = self._gather(sets)
-        for place, held in enumerate(sets):
-            if held is not None and place != done:
-                rows = _where(rows, held.holds(rows[place]))
+        tests = [h.holds(rows[i]) for i, h in enumerate(sets) if h is not None and i != done]
         for one, other in ((0, 1), (0, 2), (1, 2)):
             if pattern[one] == pattern[other] and isinstance(pattern[one], str):
-                rows = _where(rows, np.asarray(rows[one] == rows[other]))
-        return rows
+                tests.append(np.asarray(rows[one] == rows[other]))
+        return rows, np.logical_and.reduce(tests) if tests else None
+
+    def _pairs(
+        self, pattern: Pattern, domains: Domains, variables: Sequence[str]
+    ) -> NDArray[np.int64]:
+        """The pairs of terms that a pattern gives two variables, as sorted numbers."""
+        rows, keep = self._select(pattern, domains)
+        one, other = (_kept(rows[pattern.index(variable)], keep) for variable in variables)
+        keys = self._keys(one, other)
+        if (keys[1:] < keys[:-1]).any():
+            keys.sort()
+        return keys
+
+    def _keys(self, one: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.int64]:
+        return one.astype(np.int64) * self.facts.num_terms + other
 
     def _set(self, term: str | int, domains: Domains) -> Domain | None:
         if isinstance(term, str):
@@ -147,8 +176,9 @@ class Reducer:
     def _gather(self, sets: Sequence[Domain | None]) -> tuple[Rows, int]:
         """All triples by the position where the sets leave fewest, and that position."""
         cost, best = self.facts.num_triples + 1, 1
-        for place, held in enumerate(sets):
-            if held is None or len(held) >= cost:
+        for place in sorted(range(3), key=lambda i: len(sets[i] or ())):
+            held = sets[place]
+            if held is None or len(held) * _HARDLY_FEWER > cost:
                 continue
             size = self.facts.degrees(POSITIONS[place], held.ids)
             if size < cost:
@@ -205,5 +235,20 @@ def variables_of(pattern: Pattern) -> list[str]:
     return list(dict.fromkeys(term for term in pattern if isinstance(term, str)))
 
 
-def _where(rows: Rows, keep: NDArray[np.bool_]) -> Rows:
-    return Rows(*(column[keep] for column in rows))
+def is_twin(one: Pattern, other: Pattern) -> bool:
+    """Whether two patterns are over the same two variables."""
+    shared = set(variables_of(one))
+    return one != other and len(shared) == 2 and shared == set(variables_of(other))
+
+
+def _kept(column: NDArray[np.int32], keep: NDArray[np.bool_] | None) -> NDArray[np.int32]:
+    return column if keep is None else column[keep]
+
+
+def _among(keys: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each key is among sorted ones."""
+    if not len(held):
+        return np.zeros(len(keys), np.bool_)
+    places = np.searchsorted(held, keys)
+    places[places == len(held)] = 0
+    return np.asarray(held[places] == keys)

@@ -6,6 +6,7 @@ named graphs counts for roles, not here.
     terms.bin, terms.npy   the dictionary: N-Triples texts, sorted by bytes (see `strings.py`)
     s.offsets.npy          int32 [num_terms + 1]: the triples of subject i are [offsets[i], offsets[i+1])
     s.predicates.npy       int32 [num_triples], with s.objects.npy: sorted by subject, predicate, object
+    s.ids.npy              int32, sorted: the subjects
     o.*.npy                the same by object, predicate, subject
     p.names.npy            int32 [num_predicates], the predicates; p.offsets, p.subjects, p.objects the
                            triples of each, sorted by predicate, subject, object
@@ -91,9 +92,11 @@ class Facts:
     @cached_property
     def positions(self) -> dict[Position, Ids]:
         """The terms that stand at each position of the default graph's triples."""
-        subjects = np.flatnonzero(np.diff(self._s[0])).astype(np.int32)
-        objects = np.flatnonzero(np.diff(self._o[0])).astype(np.int32)
-        return {"subject": subjects, "predicate": self.predicates, "object": objects}
+        return {
+            "subject": self._load("s.ids"),
+            "predicate": self.predicates,
+            "object": self._load("o.ids"),
+        }
 
     def id(self, term: str) -> int | None:
         """The id of a term by its N-Triples text."""
@@ -130,11 +133,11 @@ class Facts:
         if position == "predicate":
             groups = self._groups(ids)
             places, counts = _ranges(self._p[0], groups)
-            return Rows(self._p[1][places], self.predicates[groups].repeat(counts),
-                        self._p[2][places])  # fmt: skip
+            own = _repeated(self.predicates[groups], counts)
+            return Rows(self._p[1][places], own, self._p[2][places])
         offsets, predicates, others = self._side(position)
         places, counts = _ranges(offsets, ids)
-        own, other = ids.repeat(counts), others[places]
+        own, other = _repeated(ids, counts), others[places]
         if position == "subject":
             return Rows(own, predicates[places], other)
         return Rows(other, predicates[places], own)
@@ -166,3 +169,10 @@ def _ranges(
     total = int(ends[-1]) if len(ends) else 0
     shift = (first - (ends - counts)).repeat(counts)
     return np.arange(total, dtype=np.int64) + shift, counts
+
+
+def _repeated(ids: NDArray[np.int32], counts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Each id as often as it counts; nothing is copied where there is one."""
+    if len(ids) == 1:
+        return np.broadcast_to(ids, int(counts[0]))
+    return ids.repeat(counts)

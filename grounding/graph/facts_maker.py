@@ -86,6 +86,8 @@ def _write_orders(folder: Path, rows: Rows, num_terms: int) -> int:
     s, p, o = rows
     _write_order(folder, "s", num_terms, s, (("predicates", p), ("objects", o)))
     _write_order(folder, "o", num_terms, o, (("predicates", p), ("subjects", s)))
+    save_array(folder / "s.ids.npy", np.unique(s))
+    save_array(folder / "o.ids.npy", np.unique(o))
     names, places = np.unique(p, return_inverse=True)
     save_array(folder / "p.names.npy", names)
     group: Numbers = places.astype(np.int32)

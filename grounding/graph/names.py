@@ -30,6 +30,7 @@ Encode = Callable[[str], Sequence[int]]
 _TYPE = "a"
 _EVERY = 10_000
 _NONE = -1
+_SPARSE = 32
 
 
 class Names:
@@ -87,6 +88,10 @@ class Names:
         if as_predicate and self._type_rank is not None:
             found[terms == self._terms[self._type_rank]] = self._type_rank
         found = found[found != _NONE]
+        if len(found) * _SPARSE > len(self):  # sorts by counting
+            is_one = np.zeros(len(self), np.bool_)
+            is_one[found] = True
+            return np.flatnonzero(is_one).astype(np.uint32)
         found.sort()
         return np.asarray(found, np.uint32)
 
