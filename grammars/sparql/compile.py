@@ -1,0 +1,200 @@
+"""`sparql(...)`: queries as a constraint, at each level of guarantee."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tether.errors import GrammarError, UsageError
+from tether.grammars.budget import BudgetedMatcher
+from tether.grammars.constraint import Constraint, Matcher
+from tether.grammars.engine import EngineConstraint, with_engine_options
+from tether.grammars.guarded import GuardedMatcher
+from tether.grammars.sparql.checks import check
+from tether.grammars.sparql.lookup import LEVELS, GraphLookup, Level
+from tether.grammars.sparql.matcher import EndJudge, QueryMatcher, WritingMatcher
+from tether.grammars.sparql.progress import Host, declared
+from tether.grammars.sparql.spellings import Spellings
+from tether.grammars.sparql.text import grammar_text
+from tether.grammars.sparql.way_out import way_out
+from tether.grammars.sparql.writer import Writer
+from tether.grammars.vocabulary import Vocabulary
+
+PREFIXES = {
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+    "owl": "http://www.w3.org/2002/07/owl#",
+    "skos": "http://www.w3.org/2004/02/skos/core#",
+    "foaf": "http://xmlns.com/foaf/0.1/",
+}
+"""Prefixes that are declared where a query uses them."""
+
+
+class Verdict(NamedTuple):
+    """What holds of a finished query.
+
+    Attributes:
+        reached: The level.
+        reason: Why it is below the one that was asked for; "" where it is not.
+    """
+
+    reached: Level
+    reason: str = ""
+
+
+def sparql(
+    vocab: Vocabulary,
+    *,
+    guarantee: Level | None = None,
+    graph: GraphLookup | None = None,
+    prefixes: Mapping[str, str] | None = None,
+) -> Constraint:
+    """Queries of SPARQL 1.1 that are read-only, local and of bounded size.
+
+    Questions of yes or no and bare counts are never forced to have a solution: at the two upper
+    levels they are held to `vocabulary`.
+
+    Args:
+        vocab: The tokens.
+        guarantee: What is promised; by default `nonempty` over a graph and `syntax` without.
+        graph: The graph, over the same vocabulary.
+        prefixes: Prefix -> namespace, of what a query need not declare; besides the graph's.
+
+    Raises:
+        UsageError: A level above `syntax` is asked for without a graph.
+    """
+    level = guarantee or ("nonempty" if graph else "syntax")
+    if level not in LEVELS:
+        raise UsageError(f"{level!r} is no guarantee.", hint=f"Take one of {', '.join(LEVELS)}.")
+    own = {**PREFIXES, **(prefixes or {})}
+    if level == "syntax":
+        return SyntaxConstraint(vocab, {**own, **(graph.prefixes if graph else {})}, graph)
+    if graph is None:
+        raise UsageError(
+            f"The guarantee `{level}` needs a graph.", hint="Give --graph, or take `syntax`."
+        )
+    return GraphConstraint(vocab, graph, level, {**own, **graph.prefixes})
+
+
+class QueryConstraint(Constraint):
+    """What both kinds share: the last look at a whole text.
+
+    Attributes:
+        level: What is promised.
+        prefixes: Those that the host declares.
+    """
+
+    level: Level
+    prefixes: Mapping[str, str]
+    graph: GraphLookup | None
+
+    @property
+    def key(self) -> str:
+        """Hash of the vocabulary, the level, the prefixes and the graph."""
+        graph = self.graph.key if self.graph else ""
+        parts = ("sparql", self.vocabulary.key, self.level, repr(sorted(self.prefixes.items())))
+        return hashlib.sha256("\0".join((*parts, graph)).encode()).hexdigest()
+
+    def declared(self, text: str) -> str:
+        """A query with the prefixes declared that it uses: what may be sent to any store."""
+        return declared(text, self.prefixes)
+
+    def refusal(self, text: str) -> str | None:
+        """Why a query is not in the language at all, by our checks and by the store's parser."""
+        try:
+            check(text, self.prefixes)
+        except GrammarError as error:
+            return error.message
+        return self.graph.refusal(self.declared(text)) if self.graph else None
+
+
+class SyntaxConstraint(QueryConstraint):
+    """Queries by the grammar alone, with the static checks at their end."""
+
+    level: Level = "syntax"
+
+    def __init__(
+        self, vocab: Vocabulary, prefixes: Mapping[str, str], graph: GraphLookup | None = None
+    ) -> None:
+        self.vocabulary = vocab
+        self.prefixes = prefixes
+        self.graph = graph
+        self._engine = EngineConstraint(with_engine_options(grammar_text("write")), vocab)
+
+    def start(self) -> Matcher:
+        """A matcher that takes a refused end back."""
+        return GuardedMatcher(self._engine.start(), EndJudge(self.refusal))
+
+    def validate(self, text: str) -> str | None:
+        """The complaint of the checks; any white space and comments are fine."""
+        return self.refusal(text)
+
+    def verdict(self, text: str) -> Verdict:
+        """What holds of a finished query."""
+        return Verdict("syntax")
+
+
+class GraphConstraint(QueryConstraint):
+    """Queries of names of a graph, at a level above `syntax`."""
+
+    def __init__(
+        self, vocab: Vocabulary, graph: GraphLookup, level: Level, prefixes: Mapping[str, str]
+    ) -> None:
+        self.vocabulary = vocab
+        self.graph: GraphLookup = graph
+        self.level = level
+        self.prefixes = prefixes
+        self._host = Host(graph, level, prefixes)
+        self._writer = Writer(Spellings(vocab))
+
+    def start(self) -> Matcher:
+        """A matcher at the start of a query."""
+        inner = WritingMatcher(self.vocabulary, self._writer, self._host)
+        return BudgetedMatcher(QueryMatcher(inner, EndJudge(self.refused)), way_out)
+
+    def validate(self, text: str) -> str | None:
+        """Why a query of any layout is not what was promised."""
+        return self.refused(text)
+
+    def refused(self, text: str) -> str | None:
+        """Why a whole query is no good, by its text alone."""
+        complaint = self.refusal(text)
+        if complaint is not None or self.level != "nonempty" or is_open(text):
+            return complaint
+        if self._host.ask(text) is False:
+            return "The query has no row over this graph."
+        return None
+
+    def verdict(self, text: str) -> Verdict:
+        """What holds of a finished query."""
+        if self.level == "vocabulary":
+            return Verdict("vocabulary")
+        if is_open(text):
+            return Verdict("vocabulary", "no and 0 are answers too, so that nothing was forced")
+        if self.level == "adjacent":
+            return Verdict("adjacent")
+        if self._host.ask(text):
+            return Verdict("nonempty")
+        return Verdict("adjacent", "whether it has a row was not known in time")
+
+
+def is_open(text: str) -> bool:
+    """Whether a query may well have no solution: ASK, or aggregates of everything there is."""
+    from tether.grammars.sparql.scope import child, nodes
+    from tether.grammars.sparql.text import parse
+
+    tree = parse(text)
+    if child(tree, "ask_query") is not None:
+        return True
+    select = child(tree, "select_query")
+    if select is None:
+        return False
+    clause, modifier = child(select, "select_clause"), child(select, "solution_modifier")
+    is_grouped = modifier is not None and child(modifier, "group_clause") is not None
+    return (
+        not is_grouped
+        and clause is not None
+        and any(True for item in nodes(clause.children) for _ in item.find_data("aggregate"))
+    )

@@ -1,0 +1,156 @@
+"""A query as far as it is written: a value, made anew with each lexeme.
+
+Knows where the text stands; `actions.py` what a lexeme does, `choices.py` what may come next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from tether.grammars.sparql.frame import Frame, Head
+from tether.grammars.sparql.lexemes import first
+from tether.grammars.sparql.lookup import GraphLookup, Level, Term, Triple
+
+if TYPE_CHECKING:
+    from lark.parsers.lalr_interactive_parser import InteractiveParser
+
+_PREFIX = re.compile(r"(?<![\w<:#/?])([A-Za-z][\w-]*)?:(?!//)")
+_STRINGS = re.compile(r'"(?:[^"\\\n]|\\.)*"|<[^<>\s]*>')
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a constraint knows besides the text.
+
+    Attributes:
+        graph: Where names come from.
+        level: What is promised.
+        prefixes: Those that the host declares.
+    """
+
+    graph: GraphLookup
+    level: Level
+    prefixes: Mapping[str, str]
+
+    def ask(self, query: str) -> bool | None:
+        """Whether a query has a row; None where the store cannot say in time."""
+        return self.graph.ask(declared(query, self.prefixes))
+
+
+def declared(query: str, prefixes: Mapping[str, str]) -> str:
+    """A query with the declarations of those prefixes that it uses and does not declare."""
+    bare = _STRINGS.sub("<>", query)
+    own = set(re.findall(r"(?i)\bPREFIX\s+([\w-]*):", bare))
+    used = {match[1] or "" for match in _PREFIX.finditer(bare)} - own
+    names = [name for name in prefixes if name in used]
+    return "".join(f"PREFIX {name}: <{prefixes[name]}>\n" for name in names) + query
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where a path stands.
+
+    Attributes:
+        depth: Its open brackets.
+        aside: The depth of a `|` whose further branches are going on; the first one counts.
+        is_inverse: Whether the step runs from object to subject.
+        steps: Its predicates.
+    """
+
+    depth: int = 0
+    aside: int | None = None
+    is_inverse: bool = False
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A query up to the end of a lexeme.
+
+    Attributes:
+        host: What the constraint knows.
+        parser: Which lexemes may follow by `guided.lark`.
+        heads: The open queries, the innermost last.
+        frames: The open groups, the innermost last.
+        phase: Whether the innermost query is before, in or behind its WHERE.
+        subject: The subject as it stands in the text.
+        triple: What is said of the triple at hand; in a path, of its step.
+        path: Where its path stands.
+        hidden: Hidden variables so far.
+        tail: The text of the innermost group behind its `body`.
+        part: Where the part at hand (a FILTER, say) begins, in bytes.
+        count: Triples so far.
+        run: Members of the list at hand.
+        data: The variable of a VALUES, and the ranks it got.
+    """
+
+    host: Host
+    parser: InteractiveParser[Any]
+    heads: tuple[Head, ...] = (Head(),)
+    frames: tuple[Frame, ...] = ()
+    phase: Literal["head", "body", "tail"] = "head"
+    subject: Term | None = None
+    triple: Triple = field(default=Triple())  # noqa: RUF009
+    path: Path = field(default=Path())  # noqa: RUF009
+    hidden: int = 0
+    tail: str = ""
+    part: int = 0
+    count: int = 0
+    run: int = 0
+    data: tuple[str, tuple[int, ...]] = ("", ())
+
+    @classmethod
+    def start(cls, host: Host) -> Progress:
+        """Before the first lexeme."""
+        return cls(host, first().copy(deepcopy_values=False))
+
+    @cached_property
+    def lexemes(self) -> frozenset[str]:
+        """The terminals that may follow, `$END` among them where the query may end."""
+        from tether.grammars.sparql.choices import permits
+
+        return frozenset(name for name in self.parser.accepts() if permits(self, name))
+
+    @property
+    def head(self) -> Head:
+        """The innermost query."""
+        return self.heads[-1]
+
+    @property
+    def frame(self) -> Frame:
+        """The innermost group."""
+        return self.frames[-1]
+
+    @property
+    def chain(self) -> tuple[Frame, ...]:
+        """The open groups of the innermost query."""
+        last = max(i for i, frame in enumerate(self.frames) if frame.kind == "where")
+        return self.frames[last:]
+
+    def with_head(self, **changes: Any) -> Progress:  # noqa: ANN401
+        """This with the innermost query changed."""
+        return replace(self, heads=(*self.heads[:-1], replace(self.head, **changes)))
+
+    def with_frame(self, **changes: Any) -> Progress:  # noqa: ANN401
+        """This with the innermost group changed."""
+        return replace(self, frames=(*self.frames[:-1], replace(self.frame, **changes)))
+
+    def settled(self) -> Progress:
+        """This with the text so far counted as whole."""
+        return replace(self.with_frame(body=self.frame.body + self.tail), tail="")
+
+    def is_satisfiable(self) -> bool | None:
+        """What the store says of the innermost query's WHERE so far; None: it cannot say."""
+        text, closing = "", ""
+        for frame in self.chain:
+            text = text.removesuffix(" .")
+            if text and frame.kind == "group":
+                text, closing = f"{text} {{", f"{closing} }}"
+            elif frame.body and text and not text.endswith("{"):
+                text += " ."
+            text += frame.body
+        return self.host.ask(f"ASK {{{text}{closing} }}")
