@@ -6,12 +6,13 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from tether.graphs import Triple
 from tether.grounding.graph.build import build
 from tether.grounding.graph.graph import Graph
 from tether.grounding.graph.lookup import Lookup
 from tether.grounding.graph.reading import Source
 
-COMPANY = Path(__file__).resolve().parents[1] / "docs" / "examples" / "company.ttl"
+EMPTY = Triple()
 
 
 def made(folder: Path, turtle: str) -> Graph:
