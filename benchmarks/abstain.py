@@ -94,8 +94,8 @@ def _seen(
     for name, asked in sets.items():
         tasks = [Task("", q.text, settings, Said(), q.passages) for q in asked]
         prepared = [preparer.prepare(str(n), task) for n, task in enumerate(tasks)]
-        results = {r.key: r for r in loaded.run((p.request for p in prepared), slots=16)}
-        for n, (task, one, question) in enumerate(zip(tasks, prepared, asked, strict=True)):
+        results = {r.key: r for r in loaded.run((request for request, _ in prepared), slots=16)}
+        for n, (task, (_, one), question) in enumerate(zip(tasks, prepared, asked, strict=True)):
             assert one.surety is not None, "the task may abstain"
             found = signs(task, one.evidence.texts, results[str(n)], one.surety)
             relevant = bool(relevant_text(task.text, one.evidence.texts))

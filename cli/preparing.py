@@ -32,20 +32,16 @@ THINK_END = "</think>"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A task that is ready to be decoded.
+    """What a task came to have when its request was made.
 
     Attributes:
+        constraint: What may be said; None for free text.
         surety: Watches how sure the model is, where the task may abstain.
     """
 
-    request: Request
+    constraint: Constraint | None
     evidence: Evidence
     surety: Surety | None = None
-
-    @property
-    def constraint(self) -> Constraint | None:
-        """What may be said."""
-        return self.request.constraint
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,8 @@ class Preparer:
 
     engine: Engine
 
-    def prepare(self, key: str, task: Task) -> Prepared:
-        """The request of a task.
+    def prepare(self, key: str, task: Task) -> tuple[Request, Prepared]:
+        """The request of a task, and what is needed to judge its result.
 
         Raises:
             TetherError: The task cannot be run.
@@ -70,7 +66,8 @@ class Preparer:
         evidence = self._ordered(task, found.fitted(lambda some: self._fits(task, some)))
         surety = _surety() if watched else None
         watchers = (surety,) if surety else ()
-        return Prepared(self._request(key, task, evidence, watchers), evidence, surety)
+        request = self._request(key, task, evidence, watchers)
+        return request, Prepared(request.constraint, evidence, surety)
 
     def _found(self, task: Task) -> Evidence:
         """The task's own passages, and those of the index."""

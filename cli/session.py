@@ -122,9 +122,9 @@ class Session:
         ticket = Ticket.of(task)
         if task.error is None:
             try:
-                ticket.prepared = Preparer(self.engine).prepare(ticket, task)
+                request, ticket.prepared = Preparer(self.engine).prepare(ticket, task)
                 abstention.check_relevance(task, ticket.prepared.evidence.texts)
-                return ticket.prepared.request
+                return request
             except TetherError as error:
                 ticket.error = error
         return Request(key=ticket, prompt=())
