@@ -47,7 +47,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "grounding": {
         "index": "An index; the passages that it finds for the question join the evidence.",
         "passages": "The most passages taken from the index.",
-        "retrieve": "By words, vectors or both; `auto`: both where the vectors were learned for it.",
+        "retrieve": "By words, vectors or both; `auto`: both where the vectors were learned.",
         "order": "Order of the passages: as found, turned round, as a chain, or by attention.",
         "structure": "Show passages under headings that the model finds; sentences are kept.",
         "research": "Let the model judge what was found and search again, up to so many searches.",
