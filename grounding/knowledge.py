@@ -19,7 +19,7 @@ from tether.grounding.evidence import Bools, Clues, Floats, Moment, Need
 
 _LONG = 4  # letters of a word that says something
 _WORD = re.compile(r"\w(?:[\w'’-]*\w)?")
-_NEGLIGIBLE = 1e-6  # nats
+_NEGLIGIBLE = 1e-5  # nats
 _FUSED = 0.99  # power of the infused distribution; the rest is that of the plain one
 _MOST = 64  # bytes of a token that are looked up
 _LONGEST = 128  # bytes of a term that may be said already
@@ -129,12 +129,14 @@ class Knowledge:
     def _look(self, moment: Moment) -> Clues | None:
         assert moment.log_p is not None, "it was asked for"
         assert moment.allowed is not None, "it was asked for"
-        allowed = np.flatnonzero(moment.allowed[: len(self.terms.tokens)])
         output = moment.context[moment.start :]
         known = self.terms.known(b"".join(self.terms.tokens[token] for token in output))
-        held = np.isin(allowed, np.fromiter(known, np.int64, len(known)))
-        if not held.any() or held.all():
+        sayable = [token for token in known if moment.allowed[token]]
+        allowed = np.flatnonzero(moment.allowed[: len(self.terms.tokens)])
+        if not sayable or len(sayable) == len(allowed):
             return None
+        held = np.zeros(len(allowed), dtype=bool)
+        held[np.searchsorted(allowed, sayable)] = True
         log_p = moment.log_p[allowed]
         log_p = log_p - np.logaddexp.reduce(log_p)
         if self.faithful:
