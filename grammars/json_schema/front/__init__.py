@@ -20,7 +20,12 @@ from tether.grammars.json_schema.front.entailed import check_entailed
 from tether.grammars.json_schema.front.refuse import no_value
 from tether.grammars.json_schema.front.strain import Strain, on_deep_stack
 from tether.grammars.json_schema.front.tokens import Style
-from tether.grammars.json_schema.front.weaker import weaker, without_refused
+from tether.grammars.json_schema.front.weaker import (
+    names_drafts,
+    weaker,
+    without_refused,
+    without_repeated_draft,
+)
 from tether.types import Json, Order, Whitespace
 
 __all__ = ["Front", "front"]
@@ -80,6 +85,8 @@ def front(
         "retriever": retriever,
         "offline": retriever is None,
     }
+    if names_drafts(schema):
+        schema = without_repeated_draft(schema)
     strain = Strain(schema)
     compiler = Compiler(schema, Style(order, whitespace, bounds), validate_formats)
     if strain.is_dynamic:
@@ -88,18 +95,11 @@ def front(
         compiler.grammar.loosen()
         schema = weaker(schema)[-1]
         strain = Strain(schema)
-    if strain.too_wide or strain.too_deep or _mixes_drafts(schema):
+    if strain.too_wide or strain.too_deep or names_drafts(schema):
         return _loose(compiler, schema)
     if strain.deep:
         return on_deep_stack(lambda: _front(compiler, schema, options))
     return _front(compiler, schema, options)
-
-
-def _mixes_drafts(schema: Json) -> bool:
-    """Whether a document built into a schema names a draft: the library reads all by one."""
-    shelves = (schema.get(k) for k in ("$defs", "definitions")) if isinstance(schema, dict) else ()
-    parts = (p for shelf in shelves if isinstance(shelf, dict) for p in shelf.values())
-    return any(isinstance(part, dict) and "$schema" in part for part in parts)
 
 
 def _front(compiler: Compiler, schema: Json, options: dict[str, Any]) -> Front:

@@ -59,6 +59,27 @@ def weaker(schema: object) -> list[Any]:
     return [plain, rebuilt(plain, _without_bans)]
 
 
+def names_drafts(schema: object) -> bool:
+    """Whether a document built into a schema names a draft: the library reads all by one."""
+    shelves = (schema.get(k) for k in ("$defs", "definitions")) if isinstance(schema, dict) else ()
+    parts = (p for shelf in shelves if isinstance(shelf, dict) for p in shelf.values())
+    return any(isinstance(part, dict) and "$schema" in part for part in parts)
+
+
+def without_repeated_draft(schema: Json) -> Json:
+    """The schema where no part names the draft that the root names."""
+    if not isinstance(schema, dict) or "$schema" not in schema:
+        return schema
+    dialect = schema["$schema"]
+
+    def without(part: dict[str, Any]) -> dict[str, Any]:
+        """The part without the root's draft."""
+        same = _plain(part.get("$schema")) == _plain(dialect)
+        return {k: v for k, v in part.items() if k != "$schema"} if same else part
+
+    return {**rebuilt(schema, without), "$schema": dialect}  # type: ignore[dict-item]
+
+
 def _objects(schema: object) -> Iterator[dict[str, Any]]:
     """Every object below a schema."""
     waiting = [schema]

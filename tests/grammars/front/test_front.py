@@ -438,3 +438,11 @@ def test_a_contradiction_is_said_in_plain_words(schema: Any, said: str, pointer:
         front(schema)
     assert caught.value.message == f"No JSON value satisfies the schema: {said}"
     assert caught.value.pointer == pointer
+
+
+@pytest.mark.parametrize(("draft", "exact"), [("04", True), ("06", False)])
+def test_a_part_that_names_the_roots_own_draft_is_read_with_it(draft: str, exact: bool) -> None:
+    part = {"$schema": f"http://json-schema.org/draft-{draft}/schema", "enum": ["a"]}
+    root = "http://json-schema.org/draft-04/schema#"
+    schema = {"$schema": root, "items": {"$ref": "#/definitions/x"}, "definitions": {"x": part}}
+    assert front({**schema, "type": "array"}).exact is exact
