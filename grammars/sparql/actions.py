@@ -52,13 +52,9 @@ Outcome = Progress | Refusal
 
 def feed(progress: Progress, lexeme: Lexeme) -> Outcome:
     """The query with one more lexeme, which its `lexemes` hold, or why that cannot be."""
-    from lark import Token
-
-    parser = progress.parser.copy(deepcopy_values=False)
-    parser.feed_token(Token(lexeme.terminal, ""))
     run = 0 if lexeme.terminal in _NEW_LIST else progress.run + (lexeme.terminal in _LIST)
     tail = progress.tail + lexeme.text if progress.frames else ""
-    now = replace(progress, parser=parser, run=run, tail=tail)
+    now = replace(progress, syntax=progress.syntax.after(lexeme.terminal), run=run, tail=tail)
     action = _ACTIONS.get(lexeme.terminal)
     return action(now, lexeme) if action else now
 

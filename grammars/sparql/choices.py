@@ -102,7 +102,9 @@ def _candidates(progress: Progress, terminal: str) -> Candidates:
     place = _PLACES[terminal]
     if place == "object" and progress.path.is_inverse:
         place = "subject"
-    return progress.frame.scope.candidates(progress.triple, place)
+    if place not in progress.found:
+        progress.found[place] = progress.frame.scope.candidates(progress.triple, place)
+    return progress.found[place]
 
 
 def _of_triple(progress: Progress, terminal: str) -> Variables:

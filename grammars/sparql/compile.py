@@ -78,14 +78,15 @@ def sparql(
     return GraphConstraint(vocab, graph, level, {**own, **graph.prefixes})
 
 
-class QueryConstraint(Constraint):
-    """What both kinds share: the last look at a whole text.
+class Queries:
+    """What both kinds of constraint share: the last look at a whole text.
 
     Attributes:
         level: What is promised.
         prefixes: Those that the host declares.
     """
 
+    vocabulary: Vocabulary
     level: Level
     prefixes: Mapping[str, str]
     graph: GraphLookup | None
@@ -110,7 +111,7 @@ class QueryConstraint(Constraint):
         return self.graph.refusal(self.declared(text)) if self.graph else None
 
 
-class SyntaxConstraint(QueryConstraint):
+class SyntaxConstraint(Queries, Constraint):
     """Queries by the grammar alone, with the static checks at their end."""
 
     level: Level = "syntax"
@@ -136,7 +137,7 @@ class SyntaxConstraint(QueryConstraint):
         return Verdict("syntax")
 
 
-class GraphConstraint(QueryConstraint):
+class GraphConstraint(Queries, Constraint):
     """Queries of names of a graph, at a level above `syntax`."""
 
     def __init__(

@@ -5,12 +5,9 @@ Each lexeme owns the space before it; those whose name ends in `_T` stand tight 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lark.parsers.lalr_interactive_parser import InteractiveParser
+from typing import Any
 
 END = "$END"
 """What lark calls the end of the text."""
@@ -65,12 +62,32 @@ FREE = {name: b"" if name.endswith("_T") else b" " for name in (*VARIABLES, *NUM
 """Terminals whose text is free -> what stands before it."""
 
 
+class Syntax:
+    """Where a text of lexemes stands in `guided.lark`; a value."""
+
+    def __init__(self, parser: Any) -> None:  # noqa: ANN401 - lark types it only in part
+        self._parser = parser
+
+    @cached_property
+    def accepts(self) -> frozenset[str]:
+        """The terminals that may follow, `$END` among them where the text may end."""
+        return frozenset(self._parser.accepts())
+
+    def after(self, terminal: str) -> Syntax:
+        """The same with one more terminal, which it accepts."""
+        from lark import Token
+
+        parser = self._parser.copy(deepcopy_values=False)
+        parser.feed_token(Token(terminal, ""))
+        return Syntax(parser)
+
+
 @lru_cache(maxsize=1)
-def first() -> InteractiveParser[object]:
-    """The parser of lexemes at the start of a query; to be copied."""
+def start() -> Syntax:
+    """Before the first lexeme."""
     from lark import Lark
 
     text = files(__package__).joinpath("guided.lark").read_text(encoding="utf-8")
     declared = " ".join(sorted({*FIXED, *NAMES, *FREE}))
     grammar = Lark(f"{text}\n%declare {declared}\n", parser="lalr", lexer="basic")
-    return grammar.parse_interactive()
+    return Syntax(grammar.parse_interactive())

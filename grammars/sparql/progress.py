@@ -9,14 +9,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tether.grammars.sparql.frame import Frame, Head
-from tether.grammars.sparql.lexemes import first
-from tether.grammars.sparql.lookup import GraphLookup, Level, Term, Triple
-
-if TYPE_CHECKING:
-    from lark.parsers.lalr_interactive_parser import InteractiveParser
+from tether.grammars.sparql.lexemes import Syntax, start
+from tether.grammars.sparql.lookup import (
+    Candidates,
+    GraphLookup,
+    Level,
+    Position,
+    Term,
+    Triple,
+)
 
 _PREFIX = re.compile(r"(?<![\w<:#/?])([A-Za-z][\w-]*)?:(?!//)")
 _STRINGS = re.compile(r'"(?:[^"\\\n]|\\.)*"|<[^<>\s]*>')
@@ -73,7 +77,7 @@ class Progress:
 
     Attributes:
         host: What the constraint knows.
-        parser: Which lexemes may follow by `guided.lark`.
+        syntax: Which lexemes may follow by `guided.lark`.
         heads: The open queries, the innermost last.
         frames: The open groups, the innermost last.
         phase: Whether the innermost query is before, in or behind its WHERE.
@@ -89,13 +93,13 @@ class Progress:
     """
 
     host: Host
-    parser: InteractiveParser[Any]
+    syntax: Syntax
     heads: tuple[Head, ...] = (Head(),)
     frames: tuple[Frame, ...] = ()
     phase: Literal["head", "body", "tail"] = "head"
     subject: Term | None = None
-    triple: Triple = field(default=Triple())  # noqa: RUF009
-    path: Path = field(default=Path())  # noqa: RUF009
+    triple: Triple = field(default=Triple())
+    path: Path = field(default=Path())
     hidden: int = 0
     tail: str = ""
     part: int = 0
@@ -106,14 +110,19 @@ class Progress:
     @classmethod
     def start(cls, host: Host) -> Progress:
         """Before the first lexeme."""
-        return cls(host, first().copy(deepcopy_values=False))
+        return cls(host, start())
+
+    @cached_property
+    def found(self) -> dict[Position, Candidates]:
+        """Where the candidates of this place are kept, once they were asked for."""
+        return {}
 
     @cached_property
     def lexemes(self) -> frozenset[str]:
         """The terminals that may follow, `$END` among them where the query may end."""
         from tether.grammars.sparql.choices import permits
 
-        return frozenset(name for name in self.parser.accepts() if permits(self, name))
+        return frozenset(name for name in self.syntax.accepts if permits(self, name))
 
     @property
     def head(self) -> Head:

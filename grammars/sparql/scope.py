@@ -95,7 +95,8 @@ def check_select(query: Node) -> None:
         GrammarError: One of them is there.
     """
     clause, where = child(query, "select_clause"), child(query, "where_clause")
-    assert clause is not None and where is not None
+    assert clause is not None
+    assert where is not None
     bound = variables(where)
     items = list(nodes(clause.children))
     given: set[str] = set()

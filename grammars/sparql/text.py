@@ -1,4 +1,4 @@
-"""SPARQL text -> tree: what a user or a model wrote, under limits of size, before any engine sees it.
+"""SPARQL text -> tree: what a user or a model wrote, under limits of size.
 
 Engines of queries crash on what is nested deeply and stall on what is long (oxigraph 0.5.13 dies
 of 5,000 nested brackets), so that a text is measured before it is parsed, by us too.
@@ -24,7 +24,7 @@ MOST_PATTERNS = 64
 """Triple patterns of a query, and likewise operators of any one kind."""
 
 _CODEPOINT = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
-_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_BRACKET = re.compile(r"[()\[\]{}]")
 
 
 def grammar_text(variant: Literal["read", "write"]) -> str:
@@ -35,7 +35,7 @@ def grammar_text(variant: Literal["read", "write"]) -> str:
 
 
 def parse(text: str) -> Tree[Token]:
-    """The tree of a query, with `\\u` escapes read.
+    """The tree of a query, with its escapes of codepoints read.
 
     Raises:
         GrammarError: It is no SPARQL 1.1 query, or larger than the limits; with line and column.
@@ -81,8 +81,8 @@ def check_size(text: str) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise GrammarError(f"The query is longer than {MOST_BYTES} bytes.", hint="Shorten it.")
     depth = 0
-    for character in text:
-        depth += (character in _OPENING) - (character in _CLOSING)
+    for bracket in _BRACKET.findall(text):
+        depth += 1 if bracket in "([{" else -1
         if depth > MOST_DEPTH:
             raise GrammarError(
                 f"The query has more than {MOST_DEPTH} brackets open at once.",
@@ -125,7 +125,7 @@ def _unexpected(error: Exception, text: str) -> GrammarError:
     """What lark met, as one sentence with a caret."""
     line, column = getattr(error, "line", -1), getattr(error, "column", -1)
     token = getattr(error, "token", None)
-    if token is not None and token.type == "$END" or line < 1:
+    if (token is not None and token.type == "$END") or line < 1:
         return GrammarError("The query stops before it is complete.", hint=_SYNTAX)
     found = repr(str(token)) if token is not None else repr(getattr(error, "char", "this"))
     return GrammarError(

@@ -37,8 +37,6 @@ def way_out(matcher: GuardedMatcher, most: int) -> list[int] | None:
         for token in run:
             fork.advance(token)
         tokens += run
-        if fork.is_refused:
-            return None
     return None
 
 
