@@ -1,105 +1,180 @@
 """Whether a conjunction of patterns has a solution, also where they form a cycle.
 
 Patterns and variables are the two sides of a graph. Where it is a forest, reduced domains decide.
-Else a variable of a cycle is given its terms one after another: fixed, it joins nothing any more.
+Else what is left of it without its leaves is joined: all of it where that is small, and the
+domains are exact then; or piece by piece until a solution is found.
 
-Source: cycle-cutset conditioning (Dechter, Enhancement schemes for constraint processing, 1990).
+Source: acyclic joins (Yannakakis, 1981); leaves are removed as by Graham's reduction (1979).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tether.grounding.graph.domains import Domain, Domains, Pattern, Reducer, is_twin, variables_of
+
+Table = dict[str, NDArray[np.int32]]
+"""Solutions by columns, one for each variable."""
+
+_FIRST_PIECE, _GROWTH = 16, 16
+_WIDEST_KEY = 2**63 - 1
 
 
 class OverBudget(Exception):
     """The check would cost more than it may."""
 
 
-class Solver:
-    """Decides within a budget, which is counted in trials: the same on every machine.
+class Joiner:
+    """Joins patterns within a budget of rows: the same on every machine.
 
     Args:
         reducer: Semi-joins over the facts.
-        trials: How often a variable may be given a term.
+        most: Rows that may be read and made for one answer.
     """
 
-    def __init__(self, reducer: Reducer, trials: int) -> None:
+    def __init__(self, reducer: Reducer, most: int) -> None:
         self._reducer = reducer
-        self._left = trials
+        self._most = self._left = most
 
-    def solvable(self, patterns: Sequence[Pattern], domains: Domains) -> bool:
-        """Whether domains that are reduced already hold a solution.
+    def settle(self, patterns: Sequence[Pattern], domains: Domains) -> dict[str, Domain] | None:
+        """Reduced domains made exact as far as that is cheap; None where there is no solution.
 
         Raises:
-            OverBudget: It would cost more.
+            OverBudget: Whether there is one would cost more to know.
         """
-        variable = core(patterns, domains)
-        if variable is None:
-            return True
-        return any(
-            self._fits(patterns, domains, variable, int(term)) for term in domains[variable].ids
-        )
+        found = dict(domains)
+        for part in cores(patterns, domains):
+            self._left = self._most
+            table = self._solutions(part, domains)
+            if table is None:
+                return None
+            found |= {v: self._domain(column) for v, column in table.items()}
+        changed = {v for v in found if len(found[v]) < len(domains[v])}
+        around = [i for i, pattern in enumerate(patterns) if changed.intersection(pattern)]
+        return self._reducer.reduce(patterns, found, around)
 
-    def sharpen(self, patterns: Sequence[Pattern], domains: Domains) -> dict[str, Domain] | None:
-        """The domains without those terms of a cycle's variable that belong to no solution.
-
-        None: there is none left. Where that would cost more than the budget, they stay as they are.
-        """
-        variable = core(patterns, domains)
-        if variable is None:
-            return dict(domains)
+    def _solutions(self, part: Sequence[Pattern], domains: Domains) -> Table | None:
+        """All solutions; an empty table where there are too many; None where there are none."""
         try:
-            kept = [t for t in domains[variable].ids if self._fits(patterns, domains, variable, t)]
+            table = self._join(part, domains)
         except OverBudget:
-            return dict(domains)
-        fixed = self._reducer.domain(np.array(kept, np.int32))
-        around = [place for place, pattern in enumerate(patterns) if variable in pattern]
-        return self._reducer.reduce(patterns, {**domains, variable: fixed}, around)
+            self._left = self._most
+            return {} if any(self._pieces(part, domains)) else None
+        return table if _height(table) else None
 
-    def _fits(
-        self, patterns: Sequence[Pattern], domains: Domains, variable: str, term: int
-    ) -> bool:
-        if not self._left:
+    def _pieces(self, part: Sequence[Pattern], domains: Domains) -> Iterator[bool]:
+        """Whether there are solutions for the first terms of a variable, for more, and so on."""
+        variable = min(joining(part, domains), key=lambda v: (len(domains[v]), v))
+        ids, first, size = domains[variable].ids, 0, _FIRST_PIECE
+        while first < len(ids):
+            piece = self._reducer.domain(ids[first : first + size])
+            yield _height(self._join(part, {**domains, variable: piece})) > 0
+            first, size = first + size, size * _GROWTH
+
+    def _join(self, part: Sequence[Pattern], domains: Domains) -> Table:
+        """All solutions of patterns that are joined to each other."""
+        left = sorted(part, key=lambda p: min(len(domains[v]) for v in joining([p], domains)))
+        table = self._read(left.pop(0), domains)
+        while left and _height(table):
+            closing = max(left, key=lambda p: _share(joining([p], domains), table))
+            left.remove(closing)
+            table = self._joined(table, closing, domains)
+        return table
+
+    def _joined(self, table: Table, pattern: Pattern, domains: Domains) -> Table:
+        shared = [v for v in joining([pattern], domains) if v in table]
+        tight = {v: self._domain(table[v]) for v in shared}
+        columns = self._read(pattern, {**domains, **tight}, joining([pattern], domains))
+        own, others = self._keys(table, shared), self._keys(columns, shared)
+        order = np.argsort(others, kind="stable")
+        first = np.searchsorted(others, own, "left", sorter=order)
+        counts = np.searchsorted(others, own, "right", sorter=order) - first
+        ends = np.cumsum(counts)
+        self._spend(int(ends[-1]))
+        rows = np.arange(ends[-1]) + (first - (ends - counts)).repeat(counts)
+        place = np.arange(len(own)).repeat(counts)
+        joined = {v: column[place] for v, column in table.items()}
+        return {**{v: columns[v][order[rows]] for v in columns}, **joined}
+
+    def _read(
+        self, pattern: Pattern, domains: Domains, variables: Sequence[str] | None = None
+    ) -> Table:
+        """The triples of a pattern as a table of those variables that join."""
+        wanted = joining([pattern], domains) if variables is None else variables
+        columns = self._reducer.columns(pattern, domains)
+        self._spend(_height(columns))
+        return {v: columns[v] for v in wanted}
+
+    def _keys(self, table: Table, variables: Sequence[str]) -> NDArray[np.int64]:
+        """One number for the terms of some variables in each row."""
+        num_terms = self._reducer.facts.num_terms
+        if num_terms ** len(variables) > _WIDEST_KEY:
             raise OverBudget
-        self._left -= 1
-        fixed = self._reducer.domain(np.array([term], np.int32))
-        around = [place for place, pattern in enumerate(patterns) if variable in pattern]
-        reduced = self._reducer.reduce(patterns, {**domains, variable: fixed}, around)
-        return reduced is not None and self.solvable(patterns, reduced)
+        keys = np.zeros(_height(table), np.int64)
+        for variable in variables:
+            keys = keys * num_terms + table[variable]
+        return keys
+
+    def _domain(self, column: NDArray[np.int32]) -> Domain:
+        return self._reducer.domain(self._reducer.unique(column))
+
+    def _spend(self, rows: int) -> None:
+        self._left -= rows
+        if self._left < 0:
+            raise OverBudget
 
 
-def core(patterns: Sequence[Pattern], domains: Domains) -> str | None:
-    """The variable with the fewest terms among those on cycles; None where there is no cycle.
+def joining(patterns: Sequence[Pattern], domains: Domains) -> list[str]:
+    """The variables of patterns that stand for more than one term; one with one joins nothing."""
+    found = dict.fromkeys(v for pattern in patterns for v in variables_of(pattern))
+    return [v for v in found if v not in domains or len(domains[v]) > 1]
 
-    A variable with one term joins nothing: it counts as that term. Twins are one pattern, since
-    they are reduced as one.
+
+def cores(patterns: Sequence[Pattern], domains: Domains) -> list[list[Pattern]]:
+    """What is left of patterns without the leaves of their graph, in parts that share nothing.
+
+    Twins count as one pattern, since they are reduced as one; a forest leaves nothing.
     """
     own = [p for i, p in enumerate(patterns) if not any(is_twin(p, q) for q in patterns[:i])]
-    joined = [{v for v in variables_of(p) if v not in domains or len(domains[v]) > 1} for p in own]
-    while True:
+    joined = {pattern: set(joining([pattern], domains)) for pattern in own}
+    size = -1
+    while size != (size := sum(map(len, joined.values()))):
         counts: dict[str, int] = {}
-        for variables in joined:
-            for variable in variables:
-                counts[variable] = counts.get(variable, 0) + 1
-        kept = [{v for v in variables if counts[v] > 1} for variables in joined]
-        kept = [variables for variables in kept if len(variables) > 1]
-        if kept == joined:
-            break
-        joined = kept
-    return min(counts, key=lambda v: (len(domains[v]), v), default=None)
+        for variable in (v for variables in joined.values() for v in variables):
+            counts[variable] = counts.get(variable, 0) + 1
+        joined = {p: {v for v in vs if counts[v] > 1} for p, vs in joined.items()}
+        joined = {p: vs if len(vs) > 1 else set() for p, vs in joined.items()}
+    kept = [
+        p for p in patterns if any(vs and (p == q or is_twin(p, q)) for q, vs in joined.items())
+    ]
+    return list(_parts(kept, domains))
 
 
 def component(patterns: Sequence[Pattern], around: Pattern) -> list[Pattern]:
     """The patterns that variables join to one, itself among them."""
-    reached, waiting, left = [around], [around], [p for p in patterns if p != around]
-    while waiting:
-        own = set(variables_of(waiting.pop()))
-        found = [pattern for pattern in left if own.intersection(variables_of(pattern))]
-        left = [pattern for pattern in left if pattern not in found]
-        reached += found
-        waiting += found
-    return reached
+    return next(_parts([around, *(p for p in patterns if p != around)], {}))
+
+
+def _parts(patterns: Sequence[Pattern], domains: Domains) -> Iterator[list[Pattern]]:
+    """Patterns parted so that no variable that joins is in two parts; the first one's first."""
+    left = list(patterns)
+    while left:
+        part, waiting = [], [left.pop(0)]
+        while waiting:
+            part.append(waiting.pop())
+            own = set(joining(part[-1:], domains))
+            waiting += [p for p in left if own.intersection(joining([p], domains))]
+            left = [p for p in left if p not in waiting]
+        yield part
+
+
+def _share(variables: Sequence[str], table: Table) -> float:
+    """How much of some variables a table has already."""
+    return sum(v in table for v in variables) / max(len(variables), 1)
+
+
+def _height(table: Table) -> int:
+    return len(next(iter(table.values()), ()))

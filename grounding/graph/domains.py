@@ -119,13 +119,17 @@ class Reducer:
         alone = {v: self._alone(pattern, domains, place) for v, place in places.items()}
         if not twins and all(ids is not None for ids in alone.values()):
             return {variable: ids for variable, ids in alone.items() if ids is not None}
-        rows, keep = self._select(pattern, domains)
-        columns = {variable: _kept(rows[place], keep) for variable, place in places.items()}
+        columns = self.columns(pattern, domains)
         for twin in twins:
             held = self._pairs(twin, domains, list(columns))
             keep = _among(self._keys(*columns.values()), held)
             columns = {variable: column[keep] for variable, column in columns.items()}
-        return {variable: self._unique(column) for variable, column in columns.items()}
+        return {variable: self.unique(column) for variable, column in columns.items()}
+
+    def columns(self, pattern: Pattern, domains: Domains) -> dict[str, NDArray[np.int32]]:
+        """The triples of a pattern, as what they give each of its variables."""
+        rows, keep = self._select(pattern, domains)
+        return {v: _kept(rows[pattern.index(v)], keep) for v in variables_of(pattern)}
 
     def project(self, pattern: Pattern, domains: Domains, position: Position) -> Ids:
         """The terms at one position of a pattern's triples."""
@@ -134,7 +138,7 @@ class Reducer:
         if alone is not None:
             return alone
         rows, keep = self._select(pattern, domains)
-        return self._unique(_kept(rows[place], keep))
+        return self.unique(_kept(rows[place], keep))
 
     def exists(self, pattern: Pattern, domains: Domains) -> bool:
         """Whether a pattern has a triple."""
@@ -158,9 +162,8 @@ class Reducer:
         self, pattern: Pattern, domains: Domains, variables: Sequence[str]
     ) -> NDArray[np.int64]:
         """The pairs of terms that a pattern gives two variables, as sorted numbers."""
-        rows, keep = self._select(pattern, domains)
-        one, other = (_kept(rows[pattern.index(variable)], keep) for variable in variables)
-        keys = self._keys(one, other)
+        columns = self.columns(pattern, domains)
+        keys = self._keys(*(columns[variable] for variable in variables))
         if (keys[1:] < keys[:-1]).any():
             keys.sort()
         return keys
@@ -220,7 +223,8 @@ class Reducer:
         found = np.logical_or.reduceat(held.holds(table.values), table.offsets[:-1])
         return np.asarray(self.facts.predicates[found])
 
-    def _unique(self, column: NDArray[np.int32]) -> Ids:
+    def unique(self, column: NDArray[np.int32]) -> Ids:
+        """The terms of a column, each once and sorted."""
         if len(column) < 2:
             return column
         if len(column) * _SPARSE < self.facts.num_terms:

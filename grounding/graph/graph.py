@@ -17,7 +17,7 @@ from tether.grounding.graph.layout import FACTS, GRAPH, STORE
 from tether.grounding.graph.lookup import Lookup
 from tether.grounding.graph.names import Encode, Names
 from tether.grounding.graph.oracle import Oracle
-from tether.grounding.graph.scope import TRIALS
+from tether.grounding.graph.scope import MOST_ROWS
 from tether.grounding.graph.terms import Shortener
 from tether.grounding.index.layout import Manifest, open_manifest
 from tether.grounding.index.maker import Progress, Silent
@@ -73,7 +73,7 @@ class Graph:
         key: str,
         encode: Encode,
         *,
-        trials: int = TRIALS,
+        most_rows: int = MOST_ROWS,
         progress: Progress | None = None,
     ) -> Lookup:
         """The graph over one vocabulary; its names are made and kept if they are not there yet.
@@ -81,7 +81,7 @@ class Graph:
         Args:
             key: The key of the vocabulary.
             encode: The canonical tokens of a text.
-            trials: What a check of a cycle may cost before the store is asked.
+            most_rows: What the check of a cycle may cost before the store is asked.
             progress: Where to say how far the making of names is.
 
         Raises:
@@ -91,7 +91,7 @@ class Graph:
             add_names(self.path, self.facts, key, encode, progress or Silent())
             self.manifest = open_manifest(self.path, GRAPH)
         names = Names(self.manifest.part(names_part(key)), self.facts, encode)
-        return Lookup(self.facts, names, self.oracle, key, trials)
+        return Lookup(self.facts, names, self.oracle, key, most_rows)
 
     def labels(self, prefix: str = "", language: str | None = None) -> Iterator[Label]:
         """Labels that begin with `prefix`, whatever the case, in their order.

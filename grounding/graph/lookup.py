@@ -13,7 +13,7 @@ from tether.grounding.graph.domains import Pattern, Reducer
 from tether.grounding.graph.facts import Facts, Ids
 from tether.grounding.graph.names import Names
 from tether.grounding.graph.oracle import Oracle
-from tether.grounding.graph.scope import TRIALS, FactsScope, Ground, VocabularyScope
+from tether.grounding.graph.scope import MOST_ROWS, FactsScope, Ground, VocabularyScope
 
 ASK_S = 2.0
 """What the store may take to answer a check; the next check waits for a new one after that."""
@@ -30,17 +30,17 @@ class Lookup:
         names: Its names, over the vocabulary.
         oracle: Its store.
         key: A hash of the graph and of the vocabulary.
-        trials: What a check of a cycle may cost before the store is asked.
+        most_rows: What the check of a cycle may cost before the store is asked.
     """
 
     def __init__(
-        self, facts: Facts, names: Names, oracle: Oracle, key: str, trials: int = TRIALS
+        self, facts: Facts, names: Names, oracle: Oracle, key: str, most_rows: int = MOST_ROWS
     ) -> None:
         self.key = hashlib.sha256(f"{facts.part.digest} {key}".encode()).hexdigest()
         self.names = names
         self.prefixes: Mapping[str, str] = names.prefixes
         self._facts, self._oracle = facts, oracle
-        self._ground = Ground(facts, names, Reducer(facts), self._patterns, trials)
+        self._ground = Ground(facts, names, Reducer(facts), self._patterns, most_rows)
 
     def role(self, role: Role) -> Ranks:
         """The names that occur in a role, in any graph."""

@@ -14,6 +14,7 @@ from tether.grammars.sparql.lookup import GraphLookup, Scope
 from tether.graphs import LEVELS, Candidates, Level, Name, Position, Term, Triple, Variable
 from tether.grounding.graph.answer import Limits
 from tether.grounding.graph.graph import Graph
+from tether.grounding.graph.scope import MOST_ROWS
 
 POSITIONS: tuple[Position, ...] = ("subject", "predicate", "object")
 VARIABLES = tuple("xyzstuvwk")
@@ -135,10 +136,14 @@ def test_candidates_are_those_of_brute_force(built: Graph, level: Level) -> None
             scope = longer
 
 
-@pytest.mark.parametrize("built", range(4, 8), indirect=True)
-def test_add_is_exact(built: Graph) -> None:
-    """Random triples, cycles among them: added where and only where the store finds a solution."""
-    look: GraphLookup = cases.lookup(built)
+@pytest.mark.parametrize("most_rows", [MOST_ROWS, 60, 0])
+@pytest.mark.parametrize("built", range(4, 7), indirect=True)
+def test_add_is_exact(built: Graph, most_rows: int) -> None:
+    """Random triples, cycles among them: added where and only where the store finds a solution.
+
+    Whatever the budget: joined as a whole, piece by piece, or by the store.
+    """
+    look: GraphLookup = built.lookup("b" * 64, cases.encode, most_rows=most_rows)
     store, rng, refused = Store(built, look), random.Random(3), 0
     names = [Name(int(rank)) for rank in look.role("subject")]
     predicates = [Name(int(rank)) for rank in look.role("predicate")]
@@ -170,8 +175,8 @@ def test_arc_consistent_but_unsatisfiable(tmp_path: Path) -> None:
     graph = cases.made(tmp_path, UNSATISFIABLE)
     look: GraphLookup = cases.lookup(graph)
     edges = [("x", "p", "y"), ("y", "q", "z"), ("z", "r", "x")]
-    for trials in (64, 0):  # by the index, and by the store where the index may try nothing
-        scope: Scope | None = graph.lookup("b" * 64, cases.encode, trials=trials).scope("nonempty")
+    for most_rows in (1000, 0):  # by the index, and by the store where the index may try nothing
+        scope: Scope | None = graph.lookup("b" * 64, cases.encode, most_rows=most_rows).scope("nonempty")
         for number, (one, p, other) in enumerate(edges):
             rank = look.names.rank(f":{p}")
             assert scope is not None
@@ -185,7 +190,7 @@ def test_restriction_holds_in_the_store_too(tmp_path: Path) -> None:
     """VALUES before patterns: the cycle has solutions, but none within the restriction."""
     text = UNSATISFIABLE + ":c1 :r :a1 ."
     graph = cases.made(tmp_path, text)
-    look = graph.lookup("b" * 64, cases.encode, trials=0)
+    look = graph.lookup("b" * 64, cases.encode, most_rows=0)
     names = {n: look.names.rank(f":{n}") for n in ("a1", "a2", "p", "q", "r")}
     for start, wanted in (("a1", True), ("a2", False)):
         rank = names[start]
@@ -203,7 +208,7 @@ def test_a_check_that_costs_too_much_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = cases.made(tmp_path, cases.turtle(5, nodes=7, predicates=1, triples=25))
-    look = graph.lookup("b" * 64, cases.encode, trials=0)
+    look = graph.lookup("b" * 64, cases.encode, most_rows=0)
     monkeypatch.setattr(graph.oracle, "ask", lambda query, seconds: None)
     rank = look.names.rank(":p0")
     assert rank is not None
