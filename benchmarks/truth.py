@@ -5,17 +5,21 @@
 Runs rows through `tether.batch`, as users do. For each set: the share of right answers; of these
 the clean sets (agree, unseen, irrelevant) say what a method harms: the questions that the prompt
 alone gets right and the method does not. Hallucinated: answered, wrongly, with what no passage
-says. The table goes to docs/explanation/grounding.md.
+says; where nobody can know (`missing`), with anything. The table goes to the page on grounding.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import torch
 from rows import ROOT, Rows, parser, say
@@ -24,6 +28,8 @@ from worlds import Question, world
 
 import tether
 from tether.decoding.builtin.scores import Share
+from tether.decoding.models import checkpoint
+from tether.grammars import Vocabulary
 
 PAGE = ROOT / "docs" / "explanation" / "grounding.md"
 CLEAN = ("agree", "unseen", "irrelevant")
@@ -38,26 +44,52 @@ class Method:
     Attributes:
         name: As users write it.
         settings: Of `tether.batch`.
-        told: Whether the prompt holds the passages.
+        told: Whether the prompt holds the passages: as given, or as an index of all passages of
+            the set finds them.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    told: bool = True
+    told: Literal["no", "given", "found"] = "given"
+
+
+def _grounds(*names: str, told: Literal["given", "found"] = "given") -> Method:
+    return Method(" ".join(names), {"ground": list(names)}, told)
 
 
 METHODS = (
-    Method("without passages", told=False),
+    Method("without passages", told="no"),
     Method("passages in the prompt"),
-    Method("copy", {"ground": ["copy"]}),
-    Method("copy,by=ngram", {"ground": ["copy,by=ngram"]}),
-    Method("grad", {"ground": ["grad"]}),
-    Method("knn", {"ground": ["knn"]}),
-    Method("caad", {"ground": ["caad"]}),
+    _grounds("copy"),
+    _grounds("copy,by=ngram"),
+    _grounds("kid"),
+    _grounds("kid:4"),
+    _grounds("grad"),
+    _grounds("grad:12,gate=no,order=6"),
+    _grounds("knn"),
+    _grounds("caad"),
+    _grounds("rapid:8"),
     Method("cad:0.5", {"contrast": ["cad:0.5"]}),
     Method("cad:1,adaptive=yes", {"contrast": ["cad:1,adaptive=yes"]}),
+    _grounds("copy", "kid"),
+    _grounds("copy", "grad"),
+    Method("the profile grounded", {"profile": "grounded"}),
+    Method("passages found", told="found"),
+    _grounds("grad,over=index", told="found"),
+    _grounds("knn,over=index", told="found"),
+    _grounds("memory", told="found"),
+    Method("the profile grounded, passages found", {"profile": "grounded"}, "found"),
 )
 PLAIN = METHODS[1]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A set of questions, the index of its passages, and who answers."""
+
+    asked: Sequence[Question]
+    index: Path
+    model: Mapping[str, Any]
 
 
 def main() -> None:
@@ -69,83 +101,95 @@ def main() -> None:
     given = shared.parse_args()
     torch.set_num_threads(1)
     sets = world(given.seed, 8 if given.quick else given.count)
-    chosen = [m for m in METHODS if not given.methods or m in (PLAIN,) or m.name in given.methods]
+    chosen = [m for m in METHODS if not given.methods or m == PLAIN or m.name in given.methods]
     rows = Rows("truth", quick=given.quick)
     held = len(rows.path.read_text().splitlines()) if rows.path.is_file() else 0
     model = {"model": given.model} if given.model else {}
-    right = {name: _right(PLAIN, asked, model)[0] for name, asked in sets.items()}
-    for method in chosen:
-        _measure(rows, method, sets, right, model, given.seed)
-    _cost(rows, chosen, sets["stale"][:COSTED], model, quick=given.quick)
+    with TemporaryDirectory() as folder:
+        worlds = {name: World(asked, Path(folder) / name, model) for name, asked in sets.items()}
+        if any(method.told == "found" for method in chosen):
+            for one in worlds.values():
+                _index(one, given.model)
+        plain = {name: _right(PLAIN, one)[0] for name, one in worlds.items()}
+        for method in chosen:
+            _measure(rows, method, worlds, plain, given.seed)
+        _cost(rows, chosen, worlds["stale"], quick=given.quick)
     if not (given.quick or given.methods):
         _write_table(rows.path.read_text(encoding="utf-8").splitlines()[held:])
+
+
+def _index(one: World, model: str | None) -> None:
+    """Index the passages of a set, with a store for every method that reads one."""
+    corpus = one.index.with_suffix(".jsonl")
+    texts = dict.fromkeys(text for question in one.asked for text in question.passages)
+    lines = (json.dumps({"id": str(n), "text": text}) for n, text in enumerate(texts))
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    own = ["--model", model] if model else []
+    stores = ["--store", "states", "--store", "transitions"]
+    built = ["build", str(corpus), "-o", str(one.index), *stores, *own]
+    for command in (built, ["train-memory", str(one.index), *own]):
+        subprocess.run([sys.executable, "-m", "tether", "index", *command], check=True)
 
 
 def _measure(
     rows: Rows,
     method: Method,
-    sets: Mapping[str, Sequence[Question]],
+    worlds: Mapping[str, World],
     plain: Mapping[str, Sequence[bool]],
-    model: Mapping[str, Any],
     seed: int,
 ) -> None:
     """One row: the shares of a method on all sets."""
     figures: dict[str, dict[str, float]] = {}
     spoiled = total = 0
-    for name, asked in sets.items():
-        right, invented = _right(method, asked, model)
+    for name, one in worlds.items():
+        right, invented = _right(method, one)
         share = Share(sum(right), len(right))
         low, high = share.interval()
         figures[name] = {"share": share.value, "low": low, "high": high, "count": len(right)}
         figures[f"{name} hallucinated"] = {"share": sum(invented) / len(invented)}
         if name in CLEAN:
-            spoiled += sum(
-                before and not now for before, now in zip(plain[name], right, strict=True)
-            )
+            pairs = zip(plain[name], right, strict=True)
+            spoiled += sum(before and not now for before, now in pairs)
             total += len(right)
     figures["harm"] = {"share": spoiled / total, "count": total}
     say(f"{method.name}: " + ", ".join(f"{n} {f['share']:.3f}" for n, f in figures.items()))
     rows.add({"method": method.name}, figures, settings={"seed": seed, "limit": LIMIT})
 
 
-def _right(
-    method: Method, asked: Sequence[Question], model: Mapping[str, Any]
-) -> tuple[list[bool], list[bool]]:
+def _right(method: Method, one: World) -> tuple[list[bool], list[bool]]:
     """For each question, whether it was answered right, and whether with an invention."""
-    answers = _answers(method, asked, model, slots=16)
-    right = [answer == question.gold for answer, question in zip(answers, asked, strict=True)]
+    pairs = list(zip(_answers(method, one, slots=16), one.asked, strict=True))
+    right = [answer == question.gold for answer, question in pairs]
     invented = [
-        answer not in ("", question.gold) and answer not in " ".join(question.passages)
-        for answer, question in zip(answers, asked, strict=True)
+        answer not in ("", question.gold)
+        and not (question.gold and answer in " ".join(question.passages))
+        for answer, question in pairs
     ]
     return right, invented
 
 
-def _answers(
-    method: Method, asked: Sequence[Question], model: Mapping[str, Any], slots: int
-) -> list[str]:
+def _answers(method: Method, one: World, slots: int, most: int | None = None) -> list[str]:
     """What the method says; empty where it abstained or ended without an answer."""
     rows = [
-        {"id": str(n), "prompt": q.text, **({"evidence": list(q.passages)} if method.told else {})}
-        for n, q in enumerate(asked)
+        {
+            "id": str(n),
+            "prompt": question.text,
+            **({"evidence": list(question.passages)} if method.told == "given" else {}),
+        }
+        for n, question in enumerate(one.asked[:most])
     ]
-    settings = {"max_tokens": LIMIT, "slots": slots, "dtype": "float32", **model}
+    found = {"index": str(one.index), "passages": 2} if method.told == "found" else {}
+    settings = {"max_tokens": LIMIT, "slots": slots, "dtype": "float32", **one.model, **found}
     done = tether.batch(rows, **{**settings, **method.settings})
     return [str(row.get("output") or "") for row in done]
 
 
-def _cost(
-    rows: Rows,
-    methods: Sequence[Method],
-    asked: Sequence[Question],
-    model: Mapping[str, Any],
-    *,
-    quick: bool,
-) -> None:
-    """One row a method and batch: CPU time a forward against that of the prompt alone."""
-    told = [method for method in methods if method.told]
+def _cost(rows: Rows, methods: Sequence[Method], one: World, *, quick: bool) -> None:
+    """One row a method and batch: CPU time a token against that of the prompt alone."""
+    told = [method for method in methods if method.told == "given"]
+    vocabulary = Vocabulary.from_file(checkpoint.find(one.model.get("model")) / "tokenizer.json")
     for slots in SLOTS:
-        runs = {m.name: _timed(m, asked, model, slots) for m in told}
+        runs = {m.name: _timed(m, one, slots, vocabulary) for m in told}
         rounds = alternate(runs, repeats=2 if quick else ROUNDS, budget_s=600)
         for method in told:
             ours, theirs = rounds[method.name], rounds[PLAIN.name]
@@ -156,14 +200,15 @@ def _cost(
             say(f"{method.name} batch {slots}: {spread(ratio)}")
 
 
-def _timed(method: Method, asked: Sequence[Question], model: Mapping[str, Any], slots: int) -> Run:
+def _timed(method: Method, one: World, slots: int, vocabulary: Vocabulary) -> Run:
     """A run of some questions, prompts included, that returns its CPU time a token."""
 
     def run() -> dict[str, float]:
         began = time.process_time()
-        answers = _answers(method, asked, model, slots)
+        answers = _answers(method, one, slots, COSTED)
         spent = time.process_time() - began
-        return {"ms": 1000 * spent / sum(len(answer) + 1 for answer in answers)}
+        tokens = sum(len(vocabulary.encode(answer)) + 1 for answer in answers)  # and the end
+        return {"ms": 1000 * spent / tokens}
 
     return run
 
