@@ -1,72 +1,26 @@
-"""HTML by Lexbor (selectolax): what a reader sees, a line for each block, and the title."""
+"""HTML: a page is a document."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from tether.errors import EvidenceError
 from tether.grounding.document import Document
+from tether.grounding.formats.apart import Worker
 from tether.grounding.formats.lines import decode, whole
+from tether.grounding.formats.markup import page_text, parse
 
-if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
-
-_UNSEEN = frozenset(("script", "style", "noscript", "template", "svg", "iframe"))
-_BLOCK_TAGS = """
-title address article aside blockquote body br caption center dd details dialog div dl dt fieldset
-figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol option p
-pre section summary table tbody tfoot thead tr ul
-"""
-_BLOCKS = frozenset(_BLOCK_TAGS.split())
-_CELLS = frozenset(("td", "th"))
+_SMALL = 8 << 10  # characters that no page can make slow to parse
+_worker = Worker()
 
 
 def read(stream: IO[bytes], name: str, limit: int) -> Iterator[Document | EvidenceError]:
-    """The document of a page."""
-    yield Document(name, page_text(decode(whole(stream, name, limit), name)), name)
+    """The document of a page.
 
-
-def page_text(page: str) -> str:
-    """The text of a page: blanks run together, one line a block or table row."""
-    from selectolax.lexbor import LexborHTMLParser
-
-    pieces = list(_pieces(LexborHTMLParser(page).root))
-    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
-    return "\n".join(line for line in lines if line)
-
-
-def _pieces(root: LexborNode | None) -> Iterator[str]:
-    """Texts in their order, with a line end or a blank where an element begins or ends.
-
-    Goes from node to node without recursion: pages may be nested as deeply as they like.
+    Raises:
+        EvidenceError: The page is made so that it cannot be parsed in reasonable time.
     """
-    node, depth = root, 0  # depth counts the <pre> elements that are open
-    while node is not None:
-        yield _opened(node, keep_lines=depth > 0)
-        child = None if node.tag in _UNSEEN else node.first_child
-        if child is not None:
-            depth += node.tag == "pre"
-            node = child
-            continue
-        while node is not None and node.next is None:
-            yield _edge(node)
-            node = node.parent
-            depth -= node is not None and node.tag == "pre"
-        if node is not None:
-            yield _edge(node)
-            node = node.next
-
-
-def _opened(node: LexborNode, *, keep_lines: bool) -> str:
-    if node.tag != "-text":
-        return _edge(node)
-    text = node.text_lexbor()
-    return text if keep_lines else " ".join(text.split("\n"))
-
-
-def _edge(node: LexborNode) -> str:
-    """What parts an element from its neighbours."""
-    if node.tag in _BLOCKS:
-        return "\n"
-    return " " if node.tag in _CELLS else ""
+    page = decode(whole(stream, name, limit), name)
+    text = page_text(parse(page)) if len(page) <= _SMALL else _worker.text(page, name)
+    yield Document(name, text, name)

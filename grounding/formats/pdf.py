@@ -1,4 +1,8 @@
-"""PDF by pypdf: the text of each page, an empty line between pages."""
+"""PDF by pypdf: the text of each page, an empty line between pages.
+
+pypdf bounds what a stream unfolds to (75 MB) and how many tokens of it are read, so that a file
+made to fill the memory is refused.
+"""
 
 from __future__ import annotations
 

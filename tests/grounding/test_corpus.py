@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from tether.errors import EvidenceError
 from tether.grounding.corpus import Corpus
 from tether.grounding.document import Document
-from tether.grounding.formats.html import page_text
+from tether.grounding.formats import html
+from tether.grounding.formats.markup import page_text, parse
 
 
 def read(*paths: Path, limit: int = 1000) -> tuple[dict[str, str], list[str]]:
@@ -104,8 +107,40 @@ def test_pages(here: Path) -> None:
 
 def test_a_page_nested_deeply() -> None:
     deep = "<div>" * 4_000 + "in" + "</div>" * 4_000 + "<p>out"
-    assert page_text(deep) == "in\nout"
-    assert page_text("") == page_text("<p>") == ""
+    assert page_text(parse(deep)) == "in\nout"
+    assert page_text(parse("")) == page_text(parse("<p>")) == ""
+
+
+SLOW = {
+    "nested": "<div>" * 40_000,
+    "formatted": "".join(f"<p><b class={n}>" for n in range(8_000)),
+    "attributes": "<div " + " ".join(f"a{n}" for n in range(60_000)) + ">",
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_page_made_to_be_slow_is_refused(here: Path, kind: str) -> None:
+    Path("a.html").write_text(SLOW[kind])
+    Path("b.html").write_text("<p>After it.</p>" + "<!-- large -->" * 1000)
+    began = os.times()
+    texts, bad = read(Path("a.html"), Path("b.html"), limit=1 << 20)
+    spent = sum(os.times()[:4]) - sum(began[:4])
+    assert texts == {"b.html": "After it."}
+    assert bad == ["a.html is not a readable page: it takes the parser more than 1 s."]
+    assert spent < 2
+    assert "tidy" in refused(Path("a.html"), limit=1 << 20).hint
+
+
+def test_large_pages_are_parsed_apart(here: Path) -> None:
+    Path("a.html").write_text(PAGE * 200)
+    Path("b.html").write_text("<pre>ż\n🦊</pre>" * 1000)
+    texts, bad = read(Path("a.html"), Path("b.html"), limit=1 << 20)
+    assert texts == {
+        name: page_text(parse(Path(name).read_text())) for name in ("a.html", "b.html")
+    }
+    assert bad == []
+    html._worker.stop()
+    assert read(Path("b.html"), limit=1 << 20)[0]["b.html"] == texts["b.html"]
 
 
 def pdf(texts: Sequence[str]) -> bytes:
@@ -137,6 +172,34 @@ def test_pdf(here: Path) -> None:
     texts, bad = read(Path("a.pdf"), limit=4000)
     assert texts == {"a.pdf": "The heron waits.\n\nIt eats fish."}
     assert bad == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_pdf_that_unfolds_without_end_is_refused(here: Path, times: int) -> None:
+    """A quarter of a gigabyte in 260 KB and, packed twice, in 1 KB."""
+    packed = bytes(1 << 28)
+    for _ in range(times):
+        packed = zlib.compress(packed, 9)
+    show = b"BT /F1 12 Tf 72 720 Td (heron) Tj ET"
+    plain = b"<< /Length %d >>\nstream\n%s\n" % (len(show), show)
+    filters = b"/FlateDecode " * times
+    bomb = b"<< /Length %d /Filter [%s] >>\nstream\n%s\n" % (len(packed), filters, packed)
+    file = pdf(["heron"])
+    assert plain in file
+    Path("a.pdf").write_bytes(file.replace(plain, bomb))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    error = refused(Path("a.pdf"), limit=1 << 20)
+    assert "Limit reached while decompressing" in error.message
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 << 10  # KiB
+
+
+def test_a_quote_that_is_never_closed(here: Path) -> None:
+    """It would take all that follows into one field: refused at the limit, or at the end."""
+    Path("a.csv").write_text('id,text\nx,"never closed\n' + "more,of it\n" * 200)
+    error = refused(Path("a.csv"), limit=1000)
+    assert "is not a row of a table: field larger than field limit (1000)" in error.message
+    Path("a.csv").write_text('id,text\nx,"never closed\nmore,of it\n')
+    assert "is not a row of a table: unexpected end of data" in refused(Path("a.csv")).message
 
 
 BAD_FILES = [
