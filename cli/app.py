@@ -24,6 +24,7 @@ PANELS: dict[str, dict[str, str]] = {
     "Generate": {
         "json": "Write JSON that satisfies a schema.",
         "text": "Write text: free, or by a regex, choices or a grammar.",
+        "sparql": "Write a query of a graph, and run it.",
         "batch": "Run many rows; resumable, every failure accounted for.",
     },
     "Prepare": {

@@ -52,7 +52,21 @@ def _about(outcome: Outcome, engine: Engine) -> dict[str, Any]:
         "seed": outcome.task.settings.seed,
         "key": outcome.task.key,
         **_evidence(outcome),
+        "guarantee": guarantee(outcome),
         "stats": stats,
+    }
+
+
+def guarantee(outcome: Outcome) -> dict[str, Any] | None:
+    """What holds of a query."""
+    verdict = outcome.verdict
+    if verdict is None:
+        return None
+    return {
+        "requested": verdict.requested,
+        "reached": verdict.reached,
+        "reason": verdict.reason,
+        "verified_rows": outcome.num_rows,
     }
 
 

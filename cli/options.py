@@ -29,6 +29,9 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots", "passages", "research"), int),
     **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
     "abstain_below": float,
+    "graph": str,
+    "guarantee": Literal["syntax", "vocabulary", "adjacent", "nonempty"],
+    **dict.fromkeys(("execute", "explain"), bool),
     "retrieve": Literal["auto", "bm25", "dense", "hybrid"],
     "order": Literal["rank", "reverse", "chain", "peak"],
     "abstain": Literal["off", "exit", "null"],
@@ -41,7 +44,10 @@ _KINDS: dict[str, Any] = {
     "format": Literal["json", "jsonl", "csv", "tsv"],
     "stream": Literal["text", "events"],
 }
-_SHORT = {"model": "-m", "schema": "-s", "format": "-o", "raw": "-r", "evidence": "-e"}
+_SHORT = {
+    **{"model": "-m", "schema": "-s", "format": "-o", "raw": "-r", "evidence": "-e"},
+    "graph": "-g",
+}
 _METAVARS = {
     "model": "NAME",
     "device": "NAME",
@@ -62,6 +68,7 @@ _METAVARS = {
     "amateur": "NAME",
     "expert": "NAME",
     "index": "FOLDER",
+    "graph": "FOLDER",
 }
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
 """Flags that do not say the same as the setting."""
@@ -76,6 +83,7 @@ JSON = (
     *("whitespace", "bound", "formats", "allow_remote", "verbatim"),
 )
 TEXT = ("regex", "choices", "grammar", "verbatim", "stop")
+QUERY = ("graph", "guarantee", "execute", "explain")
 OUTPUT = tuple(GROUPS["output"])
 BATCH = tuple(GROUPS["batch"])
 

@@ -59,6 +59,15 @@ class SearchStep(Shape):
     met: bool
 
 
+class Guarantee(Shape):
+    """What holds of a query."""
+
+    requested: Literal["syntax", "vocabulary", "adjacent", "nonempty"]
+    reached: Literal["syntax", "vocabulary", "adjacent", "nonempty"]
+    reason: str = Field(description="Why less was reached; empty where it was not.")
+    verified_rows: int | None = Field(description="Rows that it gave, with --execute.")
+
+
 class Envelope(Shape):
     """`--envelope`: the payload with what is needed to account for it."""
 
@@ -73,6 +82,7 @@ class Envelope(Shape):
     left_out: int = Field(description="Passages of the index for which there was no room.")
     searches: list[SearchStep]
     score: float | None = Field(description="What --abstain weighs, 0 to 1; null without it.")
+    guarantee: Guarantee | None = Field(description="Of a query; null for anything else.")
     stats: Stats
 
 
@@ -104,6 +114,7 @@ class EndEvent(Shape):
     left_out: int = Field(description="Passages of the index for which there was no room.")
     searches: list[SearchStep]
     score: float | None = Field(description="What --abstain weighs, 0 to 1; null without it.")
+    guarantee: Guarantee | None = Field(description="Of a query; null for anything else.")
     stats: Stats
     error: Reason | None = Field(description="null where the streamed text is valid.")
 
@@ -115,6 +126,7 @@ class BatchRow(Shape):
     id: str | int | None = Field(None, description="The row's id, where it has one.")
     output: Any = Field(description="The JSON payload, or the text.")
     thought: str | None = None
+    guarantee: Guarantee | None = Field(None, description="Of a query.")
 
 
 class BatchError(Shape):

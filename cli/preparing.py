@@ -151,6 +151,7 @@ class Preparer:
             system=task.system,
             turns=task.turns,
             raw=task.settings.raw_prompt,
+            query=task.said.subjects() if task.said.is_query else "",
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tether.cli import streams
+from tether.cli import graphs, streams
 from tether.cli.config.settings import Resolved
 from tether.cli.config.settings_model import CONSTRAINTS as KEYS
 from tether.cli.kinds import SettingValue
@@ -35,11 +35,19 @@ class Said:
         return self.spec is not None and self.spec.kind == "json"
 
     @property
+    def is_query(self) -> bool:
+        """Whether the output is a query of SPARQL."""
+        return self.spec is not None and self.spec.kind == "sparql"
+
+    @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides the language, for a batch's identity."""
         if self.spec is None:
             return {"constraint": "free text"}
         spec = self.spec
+        if spec.kind == "sparql":
+            graph = spec.graph.key if spec.graph else None
+            return {"constraint": f"sparql: {spec.text}", "graph": graph}
         return {
             "constraint": f"{spec.kind}: {spec.text}",
             "property_order": spec.order,
@@ -47,6 +55,10 @@ class Said:
             "bound": repr(spec.bounds),
             "formats": spec.formats,
         }
+
+    def subjects(self) -> str:
+        """What a query may speak of, in a sentence: the prompt's."""
+        return graphs.described(self.spec.graph if self.spec is not None else None)
 
     def fields(self, *, short: bool) -> str:
         """The wanted JSON in the prompt: the short line, or the schema's text; else empty."""
@@ -80,6 +92,8 @@ def _read(resolved: Resolved) -> Said:
     if key is None:
         return _free(quoted)
     value, base = resolved[key], resolved.origins[key].base
+    if key == "sparql":
+        return Said(Spec.from_query(resolved["guarantee"], graphs.source(resolved["graph"])))
     if key == "schema":
         spec = Spec.from_schema_argument(value, base, **_options(resolved))
         return Said((spec.bundled() if resolved["allow_remote"] else spec).quoting(quoted))

@@ -24,6 +24,7 @@ from tether.types import FinishReason
 
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
+    from tether.grammars.sparql.compile import Verdict
 
 _NO_STATS = RowStats(0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
@@ -64,6 +65,8 @@ class Outcome:
         evidence: What the prompt held.
         support: Output tokens that rest on a passage, by its place in the prompt.
         score: How sure it is that the evidence carries the answer; None where nobody asked.
+        verdict: What holds of a query; None for anything else.
+        num_rows: Of a query that was run.
     """
 
     task: Task
@@ -75,6 +78,8 @@ class Outcome:
     evidence: Evidence = NO_EVIDENCE
     support: Mapping[int, float] = field(default_factory=dict)
     score: float | None = None
+    verdict: Verdict | None = None
+    num_rows: int | None = None
 
     def payload(self) -> str:
         """The text.
@@ -140,6 +145,7 @@ class Session:
                 task, result.text, result.thought, result.finish, result.stats, error,
                 evidence, result.support, score,
             )  # fmt: skip
+            found = _with_verdict(found, prepared.constraint if prepared else None)
         else:
             found = Outcome(task, "", "", "error", _NO_STATS, ticket.error, evidence)
         if not isinstance(found.error, Abstained):
@@ -158,6 +164,19 @@ class Session:
             return None, error
         score = abstention.carried(task, prepared.evidence.texts, result, prepared.surety)
         return score, abstention.refusal(score, task.settings.abstain_below, result.text)
+
+
+def _with_verdict(found: Outcome, constraint: Constraint | None) -> Outcome:
+    """A finished query with what holds of it, and its prefixes declared."""
+    if found.error is not None or not found.task.said.is_query or constraint is None:
+        return found
+    from tether.grammars.sparql.compile import Queries
+
+    if not isinstance(constraint, Queries):
+        return found
+    verdict = constraint.verdict(found.text)
+    error = verdict.shortfall if not found.task.settings.partial else None
+    return replace(found, text=constraint.declared(found.text), verdict=verdict, error=error)
 
 
 def refusal(constraint: Constraint | None, text: str) -> TetherError | None:

@@ -40,14 +40,14 @@ def generate(given: Given, flags: Mapping[str, Any], *, is_json: bool) -> None:
     rendering = Rendering(**{name: resolved[name] for name in names})
     rendering.check(is_json=is_json)
     _check_output(resolved)
-    task = _task(given, resolved, is_json=is_json)
+    task = task_of(given, resolved, is_json=is_json)
     from tether.cli import engine
     from tether.cli.session import Session
 
     loaded = engine.load(resolved.settings)
     (outcome,) = Session(loaded).run([task], on_delta=_listener(resolved["stream"]))
     if resolved["stats"]:
-        streams.say(_stats(outcome, loaded.name))
+        streams.say(stats_line(outcome, loaded.name))
         for line in _trace(outcome):
             streams.say(line)
     if outcome.thought and not resolved["stream"] and not resolved["envelope"]:
@@ -98,7 +98,12 @@ def _check_output(resolved: Resolved) -> None:
         )
 
 
-def _task(given: Given, resolved: Resolved, *, is_json: bool) -> Task:
+def task_of(given: Given, resolved: Resolved, *, is_json: bool) -> Task:
+    """The task of what the command line gave.
+
+    Raises:
+        TetherError: It is none.
+    """
     from tether.cli import said
     from tether.cli.tasks import TaskMaker
 
@@ -160,7 +165,8 @@ def _listener(stream: str | None) -> Callable[[Delta], None] | None:
     return listen
 
 
-def _stats(outcome: Outcome, model: str) -> str:
+def stats_line(outcome: Outcome, model: str) -> str:
+    """Counts and times, as a line for people."""
     stats = outcome.stats
     rate = stats.output_tokens / stats.total_s if stats.total_s else 0.0
     return (

@@ -15,7 +15,7 @@ from tether.cli.session import Task
 from tether.cli.template import Template
 from tether.errors import TetherError, UsageError
 
-_SAYING = (*said.KEYS, "property_order", "whitespace", "bound", "verbatim")
+_SAYING = (*said.KEYS, "guarantee", "property_order", "whitespace", "bound", "verbatim")
 
 
 class TaskMaker:

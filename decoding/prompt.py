@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tether.decoding.models.base import Model
 
 
+_QUERY, _ANSWER = "<|sparql|>", "<|out|>"
+"""The tokens around a question that the shipped model answers with a query."""
+
+
 class Turn(NamedTuple):
     """Something said earlier in a conversation."""
 
@@ -36,6 +40,8 @@ class Prompt:
         fields: The wanted JSON: one line of the short syntax, or the schema's JSON text.
         system: Instructions for chat models; empty for tether's own.
         turns: What was said before `text`, for chat models.
+        query: What a query of SPARQL may speak of, where one is wanted; for models that were not
+            trained on such questions.
         raw: `text` is the whole prompt: no template, special tokens are read as such.
         instruction: A sentence that a view of contrast sees before everything else.
     """
@@ -47,6 +53,7 @@ class Prompt:
     raw: bool = False
     instruction: str = ""
     turns: tuple[Turn, ...] = ()
+    query: str = ""
 
 
 def encode(model: Model, prompt: Prompt) -> tuple[int, ...]:
@@ -76,6 +83,8 @@ def render(model: Model, prompt: Prompt) -> str:
         _check_turns(model, prompt)
     if prompt.raw:
         return _join(prompt.instruction, prompt.text)
+    if prompt.query and _knows_queries(model):
+        return f"{_QUERY}{_clean(model, _join(prompt.instruction, prompt.text))}{_ANSWER}"
     if model.chat_template is None:
         return _plain(prompt)
     text = _clean(model, prompt.text)
@@ -89,6 +98,11 @@ def render(model: Model, prompt: Prompt) -> str:
     messages += [{"role": role, "content": _clean(model, said)} for role, said in prompt.turns]
     messages.append({"role": "user", "content": _join(*passages, text)})
     return _render(model, messages)
+
+
+def _knows_queries(model: Model) -> bool:
+    special = {model.vocabulary.tokens[token] for token in model.vocabulary.special_ids}
+    return {_QUERY.encode(), _ANSWER.encode()} <= special
 
 
 def _knows_fields(model: Model) -> bool:
@@ -107,6 +121,8 @@ def _check_turns(model: Model, prompt: Prompt) -> None:
 
 
 def _instruction(prompt: Prompt) -> str:
+    if prompt.query:
+        return f"Answer with one SPARQL query and nothing else. {prompt.query}"
     if not prompt.fields:
         return ""
     return f"Answer with JSON only, in this form: {prompt.fields}"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tether.errors import RefusedError, UsageError
 from tether.grammars import cache
@@ -22,10 +22,12 @@ from tether.types import Formats, Json, Order, Whitespace
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
     from tether.grammars.json_schema.bounds import Bounds
+    from tether.grammars.sparql.lookup import GraphSource
     from tether.grammars.verbatim import Evidence
     from tether.grammars.vocabulary import Vocabulary
+    from tether.graphs import Level
 
-Kind = Literal["json", "regex", "choice", "lark", "gbnf", "verbatim"]
+Kind = Literal["json", "regex", "choice", "lark", "gbnf", "verbatim", "sparql"]
 _KEPT = 256
 """Compiled constraints kept in a process; the least recently used go first."""
 
@@ -36,13 +38,15 @@ class Spec:
 
     Attributes:
         kind: The language that `text` is written in.
-        text: A JSON Schema, a regex, a JSON list of options, a Lark or a GBNF grammar.
+        text: A JSON Schema, a regex, a JSON list of options, a Lark or a GBNF grammar; of queries
+            the guarantee, or nothing for the best one.
         source: Where the text came from, for messages; "" where it was given directly.
         order: See `json_schema`; for schemas only.
         whitespace: See `json_schema`; for schemas only.
         bounds: Bounds on open ends when text is generated; for schemas only.
         formats: See `json_schema`; for schemas only.
         evidence: What verbatim strings are taken from; kept only where there are some.
+        graph: What queries speak of, where there is one.
     """
 
     kind: Kind
@@ -53,6 +57,12 @@ class Spec:
     bounds: Bounds | None = None
     formats: Formats = "assert"
     evidence: Evidence | None = None
+    graph: GraphSource | None = None
+
+    @classmethod
+    def from_query(cls, guarantee: Level | None = None, graph: GraphSource | None = None) -> Spec:
+        """Queries of SPARQL; see `tether.grammars.sparql.sparql`."""
+        return cls("sparql", guarantee or "", graph=graph)
 
     @classmethod
     def from_schema(cls, schema: Json, **options: Any) -> Spec:  # noqa: ANN401
@@ -157,9 +167,12 @@ class Spec:
     @property
     def key(self) -> str:
         """The address of everything a front end makes of this spec."""
-        bounds, evidence = repr(self.bounds), self.evidence.key if self.evidence else ""
+        bounds, held = repr(self.bounds), self.evidence or self.graph
         return cache.content_key(
-            (self.kind, self.text, self.order, self.whitespace, bounds, self.formats, evidence)
+            (
+                *(self.kind, self.text, self.order, self.whitespace, bounds, self.formats),
+                held.key if held else "",
+            )
         )
 
     @property
@@ -259,7 +272,7 @@ def _findings(spec: Spec) -> list[Finding]:
         from tether.grammars.gbnf_reader import gbnf_findings
 
         return gbnf_findings(spec.text)
-    if spec.kind == "verbatim" or json.loads(spec.text):
+    if spec.kind in ("verbatim", "sparql") or json.loads(spec.text):
         return []
     return [
         Finding("error", "", "A choice needs at least one option.", "Give texts to choose from.")
@@ -269,6 +282,8 @@ def _findings(spec: Spec) -> list[Finding]:
 def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
     if spec.quotes:
         return _quoting(spec, vocab)
+    if spec.kind == "sparql":
+        return _queries(spec, vocab)
     entry = cache.load(spec.key)
     if entry and entry.grammar is not None:
         return _revive(spec, entry, vocab)
@@ -296,6 +311,13 @@ def _quoting(spec: Spec, vocab: Vocabulary) -> Constraint:
 
     slots = JsonSlots(spec.schema, evidence, spec.bounds, spec.formats == "assert")
     return schemas.quoting(slots, write)
+
+
+def _queries(spec: Spec, vocab: Vocabulary) -> Constraint:
+    from tether.grammars.sparql import sparql
+
+    graph = spec.graph.lookup(vocab) if spec.graph else None
+    return sparql(vocab, guarantee=cast("Level", spec.text) if spec.text else None, graph=graph)
 
 
 def _build(spec: Spec, vocab: Vocabulary) -> Constraint:

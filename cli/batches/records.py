@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tether.cli import numbers
+from tether.cli import envelope, numbers
 from tether.cli.batches import openai_rows
 from tether.cli.batches.journal import Record
 from tether.cli.batches.rows import Row
@@ -30,6 +30,8 @@ def output_line(row: Row, outcome: Outcome, model: str) -> str:
     if row.id is not None:
         line["id"] = row.id
     line["output"] = numbers.loads(text) if outcome.task.said.is_json else text
+    if outcome.verdict is not None:
+        line["guarantee"] = envelope.guarantee(outcome)
     if outcome.thought:
         line["thought"] = outcome.thought
     return numbers.dumps(line)

@@ -33,7 +33,7 @@ tether batch openai-requests.jsonl --unordered --slots 32 > answers.jsonl
 
 _ROWS = (
     *("schema", "type", "regex", "choices", "grammar", "property_order", "whitespace", "bound"),
-    *("verbatim", "stop"),
+    *("verbatim", "stop", "graph", "guarantee"),
 )
 
 

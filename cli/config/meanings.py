@@ -23,6 +23,13 @@ GROUPS: dict[str, dict[str, str]] = {
         "verbatim": "Fields that quote the evidence word for word: `a.b`; `.` is the whole output.",
         "stop": "Texts that end free text where they appear.",
     },
+    "query": {
+        "sparql": "`true`: queries of SPARQL are what may be said, as with `tether sparql`.",
+        "graph": "A graph (`tether graph build`); queries name what exists in it.",
+        "guarantee": "What holds of a query; default: `nonempty` with a graph, `syntax` without.",
+        "execute": "Run the query and write its rows instead.",
+        "explain": "Say on stderr what was guaranteed, and how it came about.",
+    },
     "prompt": {
         "system": "Instructions for chat models; `@file` reads it.",
         "template": "The prompt with `{field}` placeholders; `@file` reads it.",

@@ -73,6 +73,14 @@ class Settings(BaseModel):
     regex: str | None = _setting("regex", None)
     choices: Annotated[list[str], Field(min_length=1)] | None = _setting("choices", None)
     grammar: str | None = _setting("grammar", None)
+    sparql: Literal[True] | None = _setting("sparql", None)
+    graph: str | None = _setting("graph", None)
+    guarantee: Literal["syntax", "vocabulary", "adjacent", "nonempty"] | None = _setting(
+        "guarantee", None
+    )
+    execute: bool = _setting("execute", False)
+    explain: bool = _setting("explain", False)
+
     property_order: Literal["declared", "any"] = _setting("property_order", "declared")
     whitespace: Literal["compact", "flexible"] = _setting("whitespace", "compact")
     bound: bool = _setting("bound", True)
@@ -137,11 +145,12 @@ def field_name(key: str) -> str:
 KEYS: tuple[str, ...] = tuple(f.alias or name for name, f in Settings.model_fields.items())
 """The names of all settings as users write them."""
 
-CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar")
+CONSTRAINTS = ("schema", "type", "regex", "choices", "grammar", "sparql")
 """Settings of which at most one holds; a higher layer's replaces a lower layer's."""
 
 ROW_KEYS = (
-    "schema", "regex", "choices", "grammar", "property_order", "whitespace", "bound", "formats",
+    "schema", "regex", "choices", "grammar", "sparql", "guarantee",
+    "property_order", "whitespace", "bound", "formats",
     "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
     "logit_bias", "sampling_order", "seed", "passages", "order", "structure", "research",

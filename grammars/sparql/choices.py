@@ -103,14 +103,20 @@ def _candidates(progress: Progress, terminal: str) -> Candidates:
     if place == "object" and progress.path.is_inverse:
         place = "subject"
     if place not in progress.found:
-        progress.found[place] = progress.frame.scope.candidates(progress.triple, place)
+        triple = _said_before(progress, terminal)
+        progress.found[place] = progress.frame.scope.candidates(triple, place)
     return progress.found[place]
+
+
+def _said_before(progress: Progress, terminal: str) -> Triple:
+    """What is said of the triple that a terminal is part of."""
+    return Triple() if terminal in ("SUBJECT", "SUBJECT_VAR") else progress.triple
 
 
 def _of_triple(progress: Progress, terminal: str) -> Variables:
     head, frame = progress.head, progress.frame
     found = _candidates(progress, terminal)
-    own = _names_of(progress.triple)
+    own = _names_of(_said_before(progress, terminal))
     visible = frozenset(name for name in found.variables if not name.startswith(" "))
     banned = frame.known | own | head.aliases
     if any(part.kind in _APART for part in progress.chain):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tether.errors import GrammarError, UsageError
+from tether.errors import GrammarError, LimitReached, UsageError
 from tether.grammars.budget import BudgetedMatcher
 from tether.grammars.constraint import Constraint, Matcher
 from tether.grammars.engine import EngineConstraint, with_engine_options
@@ -36,12 +36,26 @@ class Verdict(NamedTuple):
     """What holds of a finished query.
 
     Attributes:
-        reached: The level.
-        reason: Why it is below the one that was asked for; "" where it is not.
+        requested: The level that was asked for.
+        reached: The level that holds.
+        reason: Why it is below; "" where it is not.
+        is_late: Whether it is below for want of time only.
     """
 
+    requested: Level
     reached: Level
     reason: str = ""
+    is_late: bool = False
+
+    @property
+    def shortfall(self) -> LimitReached | None:
+        """The error of a query of which less is known than was asked for."""
+        if not self.is_late:
+            return None
+        return LimitReached(
+            f"The guarantee `{self.requested}` was not reached: {self.reason}.",
+            hint=f"Ask for `{self.reached}` (--guarantee), or take what there is (--partial).",
+        )
 
 
 def sparql(
@@ -110,6 +124,18 @@ class Queries:
             return error.message
         return self.graph.refusal(self.declared(text)) if self.graph else None
 
+    def verdict(self, text: str) -> Verdict:
+        """What holds of a finished query of the language."""
+        level, graph = self.level, self.graph
+        if LEVELS.index(level) < LEVELS.index("adjacent") or graph is None:
+            return Verdict(level, level)
+        if is_open(text):
+            return Verdict(level, "vocabulary", "no and 0 are answers too: nothing is forced")
+        if level == "adjacent" or graph.ask(self.declared(text)):
+            return Verdict(level, level)
+        reason = "whether it has a row was not known in time"
+        return Verdict(level, "adjacent", reason, is_late=True)
+
 
 class SyntaxConstraint(Queries, Constraint):
     """Queries by the grammar alone, with the static checks at their end."""
@@ -131,10 +157,6 @@ class SyntaxConstraint(Queries, Constraint):
     def validate(self, text: str) -> str | None:
         """The complaint of the checks; any white space and comments are fine."""
         return self.refusal(text)
-
-    def verdict(self, text: str) -> Verdict:
-        """What holds of a finished query."""
-        return Verdict("syntax")
 
 
 class GraphConstraint(Queries, Constraint):
@@ -167,18 +189,6 @@ class GraphConstraint(Queries, Constraint):
         if self._host.ask(text) is False:
             return "The query has no row over this graph."
         return None
-
-    def verdict(self, text: str) -> Verdict:
-        """What holds of a finished query."""
-        if self.level == "vocabulary":
-            return Verdict("vocabulary")
-        if is_open(text):
-            return Verdict("vocabulary", "no and 0 are answers too, so that nothing was forced")
-        if self.level == "adjacent":
-            return Verdict("adjacent")
-        if self._host.ask(text):
-            return Verdict("nonempty")
-        return Verdict("adjacent", "whether it has a row was not known in time")
 
 
 def is_open(text: str) -> bool:

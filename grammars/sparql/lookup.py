@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tether.grammars.vocabulary import Vocabulary
 from tether.graphs import (
     LEVELS,
     Candidates,
@@ -32,6 +33,7 @@ __all__ = [
     "LEVELS",
     "Candidates",
     "GraphLookup",
+    "GraphSource",
     "Level",
     "Name",
     "Names",
@@ -128,3 +130,14 @@ class GraphLookup(Protocol):
 
     def refusal(self, query: str) -> str | None:
         """Why the store's own parser refuses a whole query; None where it does not."""
+
+
+class GraphSource(Protocol):
+    """A graph before any vocabulary."""
+
+    @property
+    def key(self) -> str:
+        """A hash of the graph."""
+
+    def lookup(self, vocabulary: Vocabulary) -> GraphLookup:
+        """The graph over a vocabulary."""
