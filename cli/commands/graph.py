@@ -202,11 +202,15 @@ def _asked(graph: Path | None, text: str | None, endpoint: str | None, limits: L
         return Endpoint(endpoint, {urlsplit(endpoint).hostname or ""}).rows(asked, limits)
     if graph is None:
         raise UsageError("Nothing is asked.", hint="Name a graph, or --endpoint URL.")
+    from tether.grammars.sparql.checks import check
+    from tether.grounding.graph import guard
     from tether.grounding.graph.graph import Graph
 
-    opened = Graph.open(graph)
+    opened, asked = Graph.open(graph), _text(text)
+    guard.check(asked)  # before any parser
+    check(asked, opened.prefixes)
     try:
-        return opened.rows(_text(text), limits)
+        return opened.rows(asked, limits)
     finally:
         opened.close()
 

@@ -7,6 +7,7 @@ in a child, started anew when it is next needed; nothing of this process is copi
 from __future__ import annotations
 
 import json
+import re
 import select
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from tether.grounding.graph.answer import Answer, Limits, over
 
 _START_S = 20.0
 _PARSE_S = 5.0
+_PLACE = re.compile(r"error at (\d+):(\d+): ")
+_PREFIX = "Prefix not found"
 _MODULE = "tether.grounding.graph.oracle_child"
 
 
@@ -125,7 +128,7 @@ class Oracle:
                     raise Died from None
                 raise
         if "error" in answer:
-            raise GrammarError(f"The query is refused: {answer['message']}.".replace("..", "."))
+            raise _refused(str(answer["message"]))
         return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -177,3 +180,15 @@ def _read_line(child: subprocess.Popen[bytes], deadline: float) -> bytes:
             raise Died
         line += piece
     return bytes(line)
+
+
+def _refused(message: str) -> GrammarError:
+    """The engine's refusal, without its list of all characters that it would have taken."""
+    found = _PLACE.match(message)
+    if found is None:
+        return GrammarError(f"The query is refused: {message.rstrip('.')}.")
+    reason = "a prefix is not declared" if _PREFIX in message else "something else must stand there"
+    return GrammarError(
+        f"The query is refused at line {found[1]}, column {found[2]}: {reason}.",
+        pointer=f"{found[1]}:{found[2]}",
+    )

@@ -176,7 +176,9 @@ def test_arc_consistent_but_unsatisfiable(tmp_path: Path) -> None:
     look: GraphLookup = cases.lookup(graph)
     edges = [("x", "p", "y"), ("y", "q", "z"), ("z", "r", "x")]
     for most_rows in (1000, 0):  # by the index, and by the store where the index may try nothing
-        scope: Scope | None = graph.lookup("b" * 64, cases.encode, most_rows=most_rows).scope("nonempty")
+        scope: Scope | None = graph.lookup("b" * 64, cases.encode, most_rows=most_rows).scope(
+            "nonempty"
+        )
         for number, (one, p, other) in enumerate(edges):
             rank = look.names.rank(f":{p}")
             assert scope is not None
