@@ -1,7 +1,8 @@
 """The documents of files and folders, one after another; one at a time is held.
 
 Knows which format a file has by its name, walks folders in the order of names, and leaves out what
-is hidden. Texts are UTF-8. What is wrong with a document is told with its file and line.
+is hidden, and the indexes that tether wrote. Texts are UTF-8. What is wrong with a document is told
+with its file and line.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import IO
 from tether.errors import EvidenceError
 from tether.grounding.document import Document
 from tether.grounding.formats import html, pdf, plain, rows
+from tether.grounding.index.layout import enclosing, is_ours
 
 LIMIT = 64 << 20
 """Bytes of a document, at most, unless more are allowed."""
@@ -44,10 +46,10 @@ class Corpus:
         files: The files that are read, in their order, each once.
         size: Their bytes.
         read_bytes: How many of these were read so far.
-        num_left_out: Files in folders that are of no known format, or no real files.
+        num_left_out: Files in folders that are of no known format, or no real files; indexes.
 
     Raises:
-        EvidenceError: A path leads nowhere.
+        EvidenceError: A path leads nowhere, or into an index.
     """
 
     def __init__(
@@ -94,6 +96,12 @@ class Corpus:
             yield found
 
     def _files(self, path: Path) -> Iterator[Path]:
+        around = enclosing(path)
+        if around is not None:
+            raise EvidenceError(
+                f"{path} is no text of yours: it belongs to {around}.",
+                hint="Name the files that were indexed, not the index.",
+            )
         if path.is_file():
             yield path
             return
@@ -101,7 +109,9 @@ class Corpus:
             reason = "is neither a file nor a folder" if path.exists() else "is not there"
             raise EvidenceError(f"{path} {reason}.", hint="Name files or folders.")
         for at, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            seen = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = [name for name in seen if not is_ours(Path(at, name))]
+            self.num_left_out += len(seen) - len(folders)
             for name in sorted(name for name in names if not name.startswith(".")):
                 file = Path(at, name)
                 special = file.exists() and not file.is_file()  # reading a pipe waits for ever

@@ -207,6 +207,24 @@ def open_manifest(path: Path, kind: Kind = INDEX) -> Manifest:
         raise _damaged(path, kind, "a value is missing or of another type") from None
 
 
+def enclosing(path: Path) -> Path | None:
+    """The folder of this layout that a path is, or lies in; None where there is none.
+
+    Its files are ours: what others put there goes with the next change.
+    """
+    at = path.absolute()
+    return next((folder for folder in (at, *at.parents) if is_ours(folder)), None)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder has a manifest of ours, of any kind, whole or damaged."""
+    try:
+        with (folder / MANIFEST).open("rb") as stream:
+            return b'"tether_' in stream.read(64)  # the first key that `writing.py` writes
+    except OSError:
+        return False
+
+
 def seal(body: Mapping[str, Any]) -> str:
     """The checksum that a manifest carries over all its other values."""
     rest = {key: value for key, value in body.items() if key != "sha256"}

@@ -29,6 +29,7 @@ from tether.grounding.index.layout import (
     Kind,
     Manifest,
     Part,
+    enclosing,
     open_manifest,
     seal,
     sha256,
@@ -122,7 +123,7 @@ def editing(path: Path, *, create: bool = False, kind: Kind = INDEX) -> Iterator
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OutputError(
             f"The {kind.noun} {path} cannot be written: {reason}.",
-            hint=f"The {kind.noun} is as it was before; cure that and run it again.",
+            hint="Nothing was changed; cure that and run it again.",
         ) from error
 
 
@@ -135,6 +136,14 @@ def write_part(
 
 
 def _prepare(path: Path, kind: Kind) -> None:
+    if os.path.lexists(path) and not path.is_dir():
+        raise UsageError(f"{path} is not a folder.", hint="Name a new or an empty folder.")
+    around = enclosing(path.absolute().parent)
+    if around is not None:
+        raise UsageError(
+            f"{path} lies in {around}, whose files go with its next change.",
+            hint="Name a folder outside of it.",
+        )
     path.mkdir(parents=True, exist_ok=True)
     foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in _OURS)
     if foreign:

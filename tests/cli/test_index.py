@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,123 @@ def test_overwrite_and_other_folders(kb: Path, tether: Tether) -> None:
     assert {path.name for path in (kb.parent / "notes").iterdir()} == {
         "boat.txt", "heron.md", "rows.jsonl",
     }  # fmt: skip
+
+
+def test_nothing_to_read(home: Path, tether: Tether) -> None:
+    """An empty folder, one without texts, one of unreadable files: refused, and no index made."""
+    (home / "empty").mkdir()
+    (home / "photos").mkdir()
+    (home / "photos/a.jpg").write_bytes(b"\xff\xd8")
+    (home / "bad").mkdir()
+    (home / "bad/a.txt").write_bytes(b"\xff")
+    for args in (("empty",), ("photos",), ("bad", "--skip-bad")):
+        ran = tether("index", "build", *args, "-o", "kb")
+        assert (ran.code, ran.out) == (3, "")
+        assert ran.err.count("There is nothing to index: no document has any text.") == 1
+    ran = tether("index", "build", "bad", "-o", "kb")
+    assert (ran.code, ran.out) == (3, "")
+    assert "bad/a.txt is not UTF-8" in ran.err
+    assert not (home / "kb").exists()
+
+
+def test_a_place_for_an_index_that_is_none(kb: Path, tether: Tether) -> None:
+    """A file, a loop of links, the inside of an index, where its next change would sweep it."""
+    (kb.parent / "file").write_text("Precious.")
+    (kb.parent / "loop").symlink_to("loop")
+    for output in ("file", "loop"):
+        ran = tether("index", "build", "notes", "-o", output, "--overwrite")
+        assert (ran.code, ran.out) == (2, "")
+        assert f"{output} is not a folder." in ran.err
+    for output in ("kb/parts/new", "kb/parts", "kb/new/newer"):
+        ran = tether("index", "build", "notes", "-o", output)
+        assert (ran.code, ran.out) == (2, "")
+        assert f"{output} lies in {kb}, whose files go with its next change." in ran.err
+    for command, *more in (("search", "a"), ("add", "notes"), ("delete", "r1"), ("verify",)):
+        for index in ("file", "loop"):
+            ran = tether("index", command, index, *more)
+            assert (ran.code, ran.out) == (7, "")
+            assert f"tether: {index}" in ran.err
+    assert (kb.parent / "file").read_text() == "Precious."
+    assert tether("index", "verify", "kb").code == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system where nobody may write")
+def test_a_place_where_nobody_may_write(notes: Path, tether: Tether) -> None:
+    ran = tether("index", "build", "notes", "-o", "/proc/kb")
+    assert (ran.code, ran.out) == (1, "")
+    assert "The index /proc/kb cannot be written: " in ran.err
+    assert "Nothing was changed" in ran.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_an_index_that_may_not_be_written(kb: Path, tether: Tether) -> None:
+    kb.chmod(0o555)
+    (kb / "parts").chmod(0o555)
+    (kb / "lock").chmod(0o444)
+    try:
+        for args in (("add", "kb", "notes/boat.txt"), ("delete", "kb", "r1")):
+            ran = tether("index", *args)
+            assert (ran.code, ran.out) == (1, "")
+            assert "The index kb cannot be written: Permission denied." in ran.err
+        assert "boat" in tether("index", "search", "kb", "boat").out
+    finally:
+        kb.chmod(0o755)
+        (kb / "parts").chmod(0o755)
+
+
+def test_an_index_is_no_text(kb: Path, tether: Tether) -> None:
+    """Named, it is refused; in a folder of texts, it is left out."""
+    for path in ("kb", "kb/parts", "kb/parts/passages.1/text.bin"):
+        for args in (("build", path, "-o", "other"), ("add", "kb", path)):
+            ran = tether("index", *args)
+            assert (ran.code, ran.out) == (3, "")
+            assert f"{path} is no text of yours: it belongs to {kb}." in ran.err
+    assert tether("index", "build", "notes", "-o", "notes/kb").code == 0
+    for _ in range(2):
+        ran = tether("index", "add", "notes/kb", "notes")
+        assert ran.err == (
+            "notes/kb: 4 unchanged, 1 of unknown format left out; 4 documents, 4 passages.\n"
+        )
+
+
+def test_links_that_lead_in_a_circle(notes: Path, tether: Tether) -> None:
+    (notes / "notes/up").symlink_to("..")
+    (notes / "notes/self.txt").symlink_to("self.txt")
+    ran = tether("index", "build", "notes", "-o", "kb")
+    assert (ran.code, ran.out) == (3, "")
+    assert "notes/self.txt cannot be read: " in ran.err
+    ran = tether("index", "build", "notes", "-o", "kb", "--skip-bad")
+    assert ran.code == 0
+    assert ran.err.splitlines()[-1] == "kb: 4 added, 1 skipped; 4 documents, 4 passages."
+    ran = tether("index", "build", "notes/self.txt", "-o", "other")
+    assert (ran.code, ran.out) == (3, "")
+    assert "notes/self.txt is not there." in ran.err
+
+
+def test_words_by_tantivy(notes: Path, tether: Tether, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chosen at the build, kept by what changes the index; named with its cure where it lacks."""
+    pytest.importorskip("tantivy", reason='not installed: pip install "tether[tantivy]"')
+    assert tether("index", "build", "notes", "-o", "kb", "--lexical", "tantivy").code == 0
+    assert tether("index", "delete", "kb", "r1").code == 0
+    (notes / "notes/goat.txt").write_text("A goat.")
+    assert tether("index", "add", "kb", "notes/goat.txt").code == 0
+    facts = json.loads(tether("index", "info", "kb", "--json").out)
+    assert facts["parts"]["lexical"]["engine"] == "tantivy"
+    assert "notes/goat.txt" in tether("index", "search", "kb", "GOAT").out
+    assert tether("index", "search", "kb", "river").out == ""
+    assert tether("index", "verify", "kb").code == 0
+    monkeypatch.setitem(sys.modules, "tantivy", None)
+    for args in (
+        ("search", "kb", "goat"),
+        ("add", "kb", "notes"),
+        ("delete", "kb", "r2"),
+        ("build", "notes", "-o", "other", "--lexical", "tantivy"),
+    ):
+        ran = tether("index", *args)
+        assert (ran.code, ran.out) == (7, "")
+        assert 'Install it: pip install "tether[tantivy]".' in ran.err
+    assert not (notes / "other").exists()
+    assert tether("index", "build", "notes", "-o", "other", "--lexical", "auto").code == 0
 
 
 def test_sizes(notes: Path, tether: Tether) -> None:

@@ -300,7 +300,7 @@ def test_a_disk_that_takes_no_more(kb: Path, size: int) -> None:
     before = cases.contents(kb)
     with files_of_at_most(size), pytest.raises(OutputError, match="cannot be written") as caught:
         cases.add(kb, NEW)
-    assert "as it was" in caught.value.hint
+    assert "Nothing was changed" in caught.value.hint
     assert cases.contents(kb) == before
     assert cases.folders(kb) == {"passages.1", "lexical.1"}
 
