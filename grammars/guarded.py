@@ -36,7 +36,8 @@ Bytes = bytes | bytearray
 class Refusal(NamedTuple):
     """No legal text begins with text[:end]; the value to blame begins at `start`.
 
-    `anew`: whether the value is better begun anew with something else than mended at its end.
+    `anew`: whether the value, which ended before the last byte, is better begun anew with
+    something else than mended at its end.
     """
 
     start: int
@@ -261,10 +262,10 @@ class GuardedMatcher(Matcher):
         """Whether the inner matcher would let the text end and the judge does not."""
         return self._inner.can_end and not self.can_end
 
-    def give_up(self, start: int) -> None:
-        """Go back to where the value at `start` begins, to begin it with something else."""
+    def give_up(self, start: int, end: int) -> None:
+        """Go back to where the value at `start` begins, to begin otherwise than up to `end`."""
         self.num_refusals += 1
-        self._nogoods.add(self.text[: start + 1], is_guess=True)
+        self._nogoods.add(self.text[:end], is_guess=True)
         self.rollback(self.tokens_since(start))
 
     def refuse(self, prefix: bytes) -> None:
@@ -306,7 +307,7 @@ class GuardedMatcher(Matcher):
             return
         self._nogoods.add(self.text[: refusal.end])
         if refusal.anew:
-            self.give_up(refusal.start)
+            self.give_up(refusal.start, refusal.end - 1)  # the last byte is behind the value
         else:
             self._give_up_more(refusal.start)
 

@@ -78,7 +78,7 @@ class JsonJudge:
         for close in closes:
             if self._breaks(text, close):
                 is_bare = text[close.start] not in b'"{['
-                return state, Refusal(close.start, close.end, anew=is_bare)
+                return state, Refusal(close.start, close.end + is_bare, anew=is_bare)
         return state, None
 
     def accepts(self, text: bytes) -> bool:

@@ -6,14 +6,11 @@ It is short, not surely the shortest.
 
 from __future__ import annotations
 
-import json
 import random
-import re
 import string
-from collections.abc import Sequence
-from functools import cache, cached_property, lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +18,8 @@ import numpy.typing as npt
 from tether.errors import DeadEnd
 from tether.grammars.constraint import allowed_ids, among
 from tether.grammars.guarded import GuardedMatcher
-from tether.grammars.json_schema.scanner import State, scan
-from tether.grammars.json_schema.walk import subschemas
+from tether.grammars.json_schema.scanner import Frame, State, scan
+from tether.grammars.json_schema.tastes import Tastes
 from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
@@ -34,10 +31,8 @@ _MANY = 4
 _TRIES, _REFUSAL, _GUESSES = 2, 6, 8
 """Steps of all trials together, in longest trials; steps that a refusal counts for; bytes tried
 before the mask is asked."""
-_MOST_WORDS = 64
-_PLAIN_VALUES = (b"0", b'""', b"[]", b"{}", b"null", b"true", b"1")
-_RUN = re.compile(r"[A-Za-z0-9_ -]+")
-_LONG_PIECE = 24
+_IN_ORDER, _ANY_WORD = 1, 0.2
+"""The last trial that tries words in their order; in others, the chance of any key or value."""
 _MARKS_OF_ASCII = string.punctuation.replace('"', "").replace("\\", "").encode() + b" "
 _MARKS = 0.3
 _PLAIN_BYTES = 0.5
@@ -56,14 +51,10 @@ class Shortest:
 
     def __init__(self, schema: Json, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._schema = schema
+        self._tastes = Tastes(schema)
         self._spell = cache(vocabulary.speller.spell)
         self._from_start: list[int] | None = None
         self._tried = -1
-
-    @cached_property
-    def _words(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
-        return _words(self._schema)
 
     def __call__(self, matcher: GuardedMatcher, most: int) -> list[int] | None:
         """Tokens of a way to the end, within `most` where that is found; None where none is."""
@@ -103,25 +94,23 @@ class Shortest:
                     return self._vocabulary.speller.spell(fork.text[start:]), spent
                 state = _scanned(fork, state)
                 if fork.is_end_refused:  # a number of its own: further digits seldom help
-                    fork.give_up(state.start)
+                    fork.give_up(state.start, state.length)
                 else:
-                    self._go_on(fork, state, rng, is_shuffled=number > 1)
+                    self._go_on(fork, state, rng, number)
             except DeadEnd:
                 return None, spent
         return None, longest
 
     def _go_on(
-        self, matcher: GuardedMatcher, state: State, rng: random.Random, *, is_shuffled: bool
+        self, matcher: GuardedMatcher, state: State, rng: random.Random, number: int
     ) -> None:
         """Advance by forced tokens, else by the first word that goes, else by a byte.
 
         The end of a value is tried even where the judge will refuse it: that gives the value up.
         """
-        words = self._tastes(state)
+        words = self._words(state, number, rng)
         if state.place == "string" and rng.random() < _PLAIN_BYTES:
             words = words[:1]
-        if is_shuffled:
-            rng.shuffle(words)
         begins = state.place in ("value", "key")
         for tokens in chain([matcher.forced()], map(self._spell, words)):
             goes = matcher.stands(tokens) if begins else _can_say(matcher, tokens)
@@ -131,24 +120,33 @@ class Shortest:
                 return
         matcher.advance(self._byte(matcher, rng))
 
-    def _tastes(self, state: State) -> list[bytes]:
-        """What to try at a place, best first: ends before anything else."""
-        frame, (keys, values, pieces) = state.frame, self._words
+    def _words(self, state: State, number: int, rng: random.Random) -> list[bytes]:
+        """What a trial tries at a place, best first; later trials mix up equally good ones."""
+        frame = state.frame
         end = [] if frame is None else [b"}" if frame.is_object else b"]"]
-        if state.place == "string":
-            return [b'"', *pieces]
+        mixed = number > _IN_ORDER
         if state.place == "value":
-            return [*end, *values]
+            near, others = self._tastes.values(frame)
+            if mixed and rng.random() < _ANY_WORD:
+                near, others = near + others, []
+            return [*_mixed(end + near, rng, mixed), *_mixed(others, rng, mixed)]
         if state.place == "key" and frame:
+            keys = self._keys(frame, number, any_order=mixed and rng.random() < _ANY_WORD)
             return [*end, *(key + b":" for key in keys if key not in frame.keys)]
-        if (
-            state.place == "after"
-            and frame
-            and frame.is_object
-            and len(frame.keys) > frame.num_closed
-        ):
-            return [b":"]
-        return [*end, b","] if end else []
+        if state.place == "string":
+            return _mixed([b'"', *self._tastes.pieces], rng, mixed)
+        has_key = frame and frame.is_object and len(frame.keys) > frame.num_closed
+        return [b":"] if has_key else _mixed([*end, b","] if end else [], rng, mixed)
+
+    def _keys(self, frame: Frame, number: int, *, any_order: bool) -> Iterable[bytes]:
+        """Keys that some part requires; first those of one part, the same all over an object."""
+        branches = self._tastes.branches(frame)
+        lot = random.Random(f"{number} {frame.start}")
+        keys = list(dict.fromkeys(chain.from_iterable(branches)))
+        if any_order:
+            return _mixed(keys, lot, True)
+        first = lot.choice(branches) if number > _IN_ORDER else []
+        return dict.fromkeys([*first, *keys])
 
     def _byte(self, matcher: GuardedMatcher, rng: random.Random) -> int:
         """An allowed token of one byte, mostly a letter or digit; else any allowed token.
@@ -167,6 +165,11 @@ class Shortest:
             if allowed.size:
                 return int(rng.choice(allowed))
         return int(allowed_ids(mask)[0])
+
+
+def _mixed(words: list[bytes], rng: random.Random, mixed: bool) -> list[bytes]:
+    """The words, in any order where that is asked."""
+    return rng.sample(words, len(words)) if mixed else words
 
 
 def _can_say(matcher: GuardedMatcher, tokens: Sequence[int]) -> bool:
@@ -190,34 +193,3 @@ def _single_bytes(vocabulary: Vocabulary) -> tuple[npt.NDArray[np.int64], ...]:
     marks = [i for t, i in single.items() if t in _MARKS_OF_ASCII]
     others = [i for i in single.values() if i not in {*letters, *marks}]
     return tuple(np.array(ids, dtype=np.int64) for ids in (letters, marks, others))
-
-
-def _words(schema: Json) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """Keys that a schema requires, values that it shows, and pieces of its strings, as JSON."""
-    keys: dict[bytes, None] = {}
-    values = dict.fromkeys(_PLAIN_VALUES)
-    pieces: dict[bytes, None] = {}
-    for _, part in subschemas(schema):
-        required = part.get("required")
-        keys.update(dict.fromkeys(map(_text, _listed(required))))
-        shown = [*_listed(part.get("enum")), *_listed(part.get("examples"))]
-        shown += [part[word] for word in ("const", "default") if word in part]
-        values.update(dict.fromkeys(map(_text, shown)))
-        patterns = [part.get("pattern"), *_named(part.get("patternProperties"))]
-        runs = [run for text in patterns if isinstance(text, str) for run in _RUN.findall(text)]
-        runs += [text for text in shown if isinstance(text, str) and len(text) < _LONG_PIECE]
-        pieces.update(dict.fromkeys(_text(run)[1:-1] for run in runs if run))
-    lists = list(keys), sorted(values, key=len), sorted(pieces, key=len, reverse=True)
-    return tuple(words[:_MOST_WORDS] for words in lists)  # type: ignore[return-value]
-
-
-def _text(value: Any) -> bytes:  # noqa: ANN401
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-
-
-def _named(value: object) -> Sequence[str]:
-    return list(value) if isinstance(value, dict) else ()
-
-
-def _listed(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
