@@ -21,6 +21,8 @@ Table = dict[str, NDArray[np.int32]]
 
 _FIRST_PIECE, _GROWTH = 16, 16
 _WIDEST_KEY = 2**63 - 1
+_EXACT_ROWS = 50_000
+"""Rows that may be spent on knowing all solutions, where knowing one would do."""
 
 
 class OverBudget(Exception):
@@ -47,7 +49,6 @@ class Joiner:
         """
         found = dict(domains)
         for part in cores(patterns, domains):
-            self._left = self._most
             table = self._solutions(part, domains)
             if table is None:
                 return None
@@ -58,6 +59,7 @@ class Joiner:
 
     def _solutions(self, part: Sequence[Pattern], domains: Domains) -> Table | None:
         """All solutions; an empty table where there are too many; None where there are none."""
+        self._left = min(self._most, _EXACT_ROWS)
         try:
             table = self._join(part, domains)
         except OverBudget:
@@ -66,8 +68,11 @@ class Joiner:
         return table if _height(table) else None
 
     def _pieces(self, part: Sequence[Pattern], domains: Domains) -> Iterator[bool]:
-        """Whether there are solutions for the first terms of a variable, for more, and so on."""
-        variable = min(joining(part, domains), key=lambda v: (len(domains[v]), v))
+        """Whether there are solutions for the first terms of a variable, for more, and so on.
+
+        Of the variable with the most terms: each of them has few triples then.
+        """
+        variable = max(joining(part, domains), key=lambda v: (len(domains[v]), v))
         ids, first, size = domains[variable].ids, 0, _FIRST_PIECE
         while first < len(ids):
             piece = self._reducer.domain(ids[first : first + size])

@@ -16,7 +16,7 @@ from tether.grounding.graph.domains import POSITIONS, Domain, Pattern, Reducer, 
 from tether.grounding.graph.facts import Facts, Ids
 from tether.grounding.graph.names import Names
 
-MOST_ROWS = 1_000_000
+MOST_ROWS = 2_000_000
 """What the check of a cycle may cost, in rows; a thousand take 0.05 to 0.1 ms."""
 _OPEN = "\n"
 """Begins the variables that stand where nothing was said yet."""

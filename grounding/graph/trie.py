@@ -13,6 +13,7 @@ sorted by token. A node with one name left has no children: the rest of that nam
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def write_trie(folder: Path, sequences: Sequence[Sequence[int]]) -> NDArray[np.i
     Returns:
         int64 [num_names], the sequence of each rank.
     """
-    keys = [np.asarray(tokens, ">u4").tobytes() for tokens in sequences]
+    keys = [struct.pack(f">{len(tokens)}I", *tokens) for tokens in sequences]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     lengths = np.array([len(keys[i]) // 4 for i in order], np.int64)
     flat = np.frombuffer(b"".join(keys[i] for i in order), ">u4").astype(np.uint32)
