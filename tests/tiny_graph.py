@@ -141,14 +141,18 @@ class TinyScope:
         """Try each name and each variable."""
         if self.reached == "vocabulary":
             return self._of_role(triple, position)
-        known = {t.name for said in (*self.triples, triple) for t in said if _is_variable(t)}
+        known = {
+            t.name for said in (*self.triples, triple) for t in said if isinstance(t, Variable)
+        }
         known |= set(self.bounds)
         ranks = [
             rank
             for rank in range(len(self.graph.names.texts))
             if self._holds(triple._replace(**{position: Name(rank)}))
         ]
-        names = {name for name in known if self._holds(triple._replace(**{position: Variable(name)}))}
+        names = {
+            name for name in known if self._holds(triple._replace(**{position: Variable(name)}))
+        }
         fresh = self._holds(triple._replace(**{position: Variable("\nnew")}))
         return Candidates(np.array(ranks, np.uint32), frozenset(names), fresh)
 
@@ -177,7 +181,9 @@ class TinyScope:
         return after if texts else None
 
     def _of_role(self, triple: Triple, position: Position) -> Candidates:
-        known = {t.name for said in (*self.triples, triple) for t in said if _is_variable(t)}
+        known = {
+            t.name for said in (*self.triples, triple) for t in said if isinstance(t, Variable)
+        }
         named = triple.predicate
         is_type = isinstance(named, Name) and self.graph.names.text(named.rank) == "a"
         role: Role = "class" if is_type and position == "object" else position
@@ -196,7 +202,10 @@ class TinyScope:
     def _matches(self, triple: Triple, bound: Solution, number: int) -> Iterator[dict[str, str]]:
         for fact in self.graph.facts:
             more = dict(bound)
-            if all(self._fits(t, text, more, number, i) for i, (t, text) in enumerate(zip(triple, fact, strict=True))):  # noqa: E501
+            if all(
+                self._fits(t, text, more, number, i)
+                for i, (t, text) in enumerate(zip(triple, fact, strict=True))
+            ):
                 yield more
 
     def _fits(self, term: Term | None, text: str, bound: dict[str, str], row: int, at: int) -> bool:
@@ -204,12 +213,8 @@ class TinyScope:
         if isinstance(term, Name):
             said = self.graph.names.text(term.rank)
             return text == (TYPE if said == "a" else said)
-        name = term.name if term else f"\n{row} {at}"
+        name = term.name if isinstance(term, Variable) else f"\n{row} {at}"
         return bound.setdefault(name, text) == text
 
     def _is_within(self, one: Solution) -> bool:
         return all(one[name] in texts for name, texts in self.bounds.items() if name in one)
-
-
-def _is_variable(term: Term | None) -> bool:
-    return isinstance(term, Variable)

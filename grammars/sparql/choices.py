@@ -120,7 +120,7 @@ def _of_triple(progress: Progress, terminal: str) -> Variables:
     visible = frozenset(name for name in found.variables if not name.startswith(" "))
     banned = frame.known | own | head.aliases
     if any(part.kind in _APART for part in progress.chain):
-        banned |= head.needed  # what is bound there does not count
+        banned |= unmet(progress)  # what is bound there does not count
     if terminal != "SUBJECT_VAR":
         waiting = head.subjects - frame.subjects  # to be bound as subjects first
         visible, banned = visible - waiting, banned | waiting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tether.errors import GrammarError, LimitReached, UsageError
@@ -15,8 +15,9 @@ from tether.grammars.sparql.checks import check
 from tether.grammars.sparql.lookup import LEVELS, GraphLookup, Level
 from tether.grammars.sparql.matcher import EndJudge, QueryMatcher, WritingMatcher
 from tether.grammars.sparql.progress import Host, declared
+from tether.grammars.sparql.scope import Node, child, nodes, unbound
 from tether.grammars.sparql.spellings import Spellings
-from tether.grammars.sparql.text import grammar_text
+from tether.grammars.sparql.text import grammar_text, parse
 from tether.grammars.sparql.way_out import way_out
 from tether.grammars.sparql.writer import Writer
 from tether.grammars.vocabulary import Vocabulary
@@ -183,19 +184,35 @@ class GraphConstraint(Queries, Constraint):
 
     def refused(self, text: str) -> str | None:
         """Why a whole query is no good, by its text alone."""
-        complaint = self.refusal(text)
+        complaint = self.refusal(text) or self._unknown(text)
         if complaint is not None or self.level != "nonempty" or is_open(text):
             return complaint
         if self._host.ask(text) is False:
             return "The query has no row over this graph."
         return None
 
+    def _unknown(self, text: str) -> str | None:
+        """What a query names that is not in the graph, or shows and does not bind."""
+        tree = parse(text)
+        for name in _constants(tree):
+            if self.graph.names.rank(name) is None:
+                return f"The graph has no {name}."
+        select = child(tree, "select_query")
+        if select is not None and (missing := sorted(unbound(select))):
+            return f"The query shows ?{missing[0]} and does not bind it."
+        return None
+
+
+def _constants(tree: Node) -> Iterator[str]:
+    """The IRIs of a query as it writes them, but for those of datatypes and functions."""
+    for node in tree.iter_subtrees():
+        if node.data in ("rdf_literal", "function_call", "iri_or_function"):
+            continue
+        yield from (str(part.children[0]) for part in nodes(node.children) if part.data == "iri")
+
 
 def is_open(text: str) -> bool:
     """Whether a query may well have no solution: ASK, or aggregates of everything there is."""
-    from tether.grammars.sparql.scope import child, nodes
-    from tether.grammars.sparql.text import parse
-
     tree = parse(text)
     if child(tree, "ask_query") is not None:
         return True

@@ -13,7 +13,7 @@ from tether.errors import GrammarError
 if TYPE_CHECKING:
     from lark import Token, Tree
 
-    Node: TypeAlias = Tree[Token]
+Node: TypeAlias = "Tree[Token]"
 
 _UNSEEN = frozenset(["filter", "minus_graph_pattern", "sub_select", "bind"])
 """Parts whose variables are not in scope outside, or by a rule of their own."""
@@ -60,6 +60,15 @@ def projected(query: Node) -> set[str]:
         values = child(query, "values_clause")
         return set().union(*(variables(part) for part in (where, values) if part))
     return {target(item) for item in nodes(clause.children)}
+
+
+def unbound(query: Node) -> set[str]:
+    """The variables that a SELECT shows and its WHERE does not bind."""
+    clause, where = child(query, "select_clause"), child(query, "where_clause")
+    assert clause is not None
+    assert where is not None
+    plain = [item for item in nodes(clause.children) if len(list(nodes(item.children))) == 1]
+    return {target(item) for item in plain} - variables(where)
 
 
 def target(item: Node) -> str:

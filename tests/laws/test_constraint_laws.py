@@ -9,9 +9,11 @@ import importlib
 import pkgutil
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
+from tiny_graph import TinyGraph
 
 import tether.grammars
 from tether.errors import InternalError
@@ -21,8 +23,10 @@ from tether.grammars.dead import DeadConstraint
 from tether.grammars.json_schema import Bounds, json_schema
 from tether.grammars.languages import choices, gbnf, lark, regex
 from tether.grammars.product import All
+from tether.grammars.sparql import sparql
 from tether.grammars.verbatim import Evidence, verbatim_text
 from tether.grammars.vocabulary import Vocabulary
+from tether.graphs import Level
 
 ORDER = {
     "type": "object",
@@ -44,6 +48,19 @@ FILLED = {
     },
 }
 QUOTES = {"type": "array", "items": {"x-tether-verbatim": True, "pattern": "^[ab1]|e$"}}
+
+
+def _graph(vocabulary: Vocabulary) -> TinyGraph:
+    """Names that begin alike, and one that is the beginning of another."""
+    facts = [(":a", ":p", ":b"), (":b", ":q", ":c"), (":b", "a", ":C"), (":c", ":p", "12")]
+    facts.append((":a", ":pq", '"the name"'))
+    return TinyGraph(facts, vocabulary, {"": "http://x#"})
+
+
+def _sparql(vocabulary: Vocabulary, level: Level) -> Constraint:
+    return sparql(vocabulary, graph=_graph(vocabulary), guarantee=level)
+
+
 CONSTRAINTS: dict[str, Callable[[Vocabulary], Constraint]] = {
     "schema, exact": lambda v: json_schema(ORDER, v),
     "schema, bounded": lambda v: json_schema(ORDER, v, bounds=Bounds(max_string=5, max_items=2)),
@@ -62,6 +79,11 @@ CONSTRAINTS: dict[str, Callable[[Vocabulary], Constraint]] = {
     ),
     "verbatim, filled": lambda v: json_schema(FILLED, v, bounds=Bounds(), evidence=EVIDENCE),
     "verbatim, text": lambda v: verbatim_text(EVIDENCE, v, least=4),
+    "sparql": lambda v: sparql(v, graph=_graph(v), guarantee="syntax"),
+    **{
+        f"sparql, {level}": partial(_sparql, level=level)
+        for level in ("vocabulary", "adjacent", "nonempty")
+    },
     "all": lambda v: All(regex("[abc]*", v), regex("a.{0,9}", v), choices(["abc", "abca"], v)),
 }
 
