@@ -24,15 +24,17 @@ from timing import Figures, spread, spreads
 from tether.grounding.index import Index, lists
 from tether.grounding.index.build import add, build, delete
 from tether.grounding.index.dense_maker import DenseMaker
+from tether.grounding.index.inverted import InvertedMaker
+from tether.grounding.index.layout import open_manifest
 from tether.grounding.index.lexical import LexicalMaker
-from tether.grounding.index.maker import Maker, Progress
+from tether.grounding.index.maker import Maker, Progress, Silent
 from tether.grounding.index.search import Mode
 from tether.grounding.index.store import Passages
-from tether.grounding.index.writing import Edit
+from tether.grounding.index.writing import Edit, editing
 
 _K, _ROUNDS, _QUESTIONS = 10, 3, 300
 _MODES: tuple[Mode, ...] = ("bm25", "dense", "hybrid")
-_STEPS = ("build", "search", "recall", "change")
+_STEPS = ("build", "search", "recall", "change", "tantivy")
 _TOKENIZER = Path(__file__).resolve().parents[1] / "decoding" / "builtin" / "model/tokenizer.json"
 
 Ids = NDArray[np.int64]
@@ -130,6 +132,9 @@ class _Bench:
 
     def _search(self, index: Index, mode: Mode) -> None:
         """Latency of one question after another, and how often its passage is found."""
+        self._add(mode, self._asked(index, mode), questions=len(self._questions))
+
+    def _asked(self, index: Index, mode: Mode) -> dict[str, dict[str, float]]:
         questions = self._questions
         rounds: list[Figures] = []
         for number in range(1 + _ROUNDS):  # the first is not counted
@@ -146,7 +151,7 @@ class _Bench:
                     p50, p99 = np.percentile(times, [50, 99]).tolist()
                     figures |= {f"p50_{name}": p50, f"p99_{name}": p99}
                 rounds.append(figures)
-        self._add(mode, spreads(rounds), questions=len(questions))
+        return spreads(rounds)
 
     def _recall(self, index: Index, questions: list[str]) -> None:
         """Share of the ten nearest by all vectors that the lists give, at several probes."""
@@ -170,19 +175,36 @@ class _Bench:
 
     def change(self) -> None:
         """Add and delete one document in a thousand."""
+        self._change("", self._makers)
+
+    def tantivy(self) -> None:
+        """The same passages' words by Tantivy: made, searched, changed; vectors go stale by it."""
+        maker, began = _Timed(InvertedMaker()), time.process_time()
+        with editing(self._path) as edit:
+            maker.make(edit, Index.open(self._path).passages, None, Silent())
+        part = open_manifest(self._path).parts[maker.name]
+        figures = {"s": maker.seconds, "cpu_s": time.process_time() - began}
+        figures["mib"] = sum(file.bytes for file in part.files.values()) / 2**20
+        figures["open_ms"] = _seconds(lambda: Index.open(self._path)) * 1000
+        self._add("tantivy build", spreads([figures]))
+        self._add("tantivy bm25", self._asked(Index.open(self._path), "bm25"))
+        self._change("tantivy ", [maker])
+
+    def _change(self, prefix: str, makers: list[_Timed]) -> None:
         count = max(self._corpus.count // 1000, 1)
         more = MadeCorpus(count, seed=1).documents()
-        new = [type(d)(f"n{number}", d.text, d.place) for number, d in enumerate(more)]
-        gone = [f"p{number}" for number in range(count)]
+        new = [type(d)(f"{prefix}n{number}", d.text, d.place) for number, d in enumerate(more)]
+        names = Index.open(self._path).passages.names
+        gone = [name for name in names[: 3 * count] if name.startswith("p")][:count]
         for name, call in {
-            "add": lambda: add(self._path, new, self._makers),
-            "delete": lambda: delete(self._path, gone, self._makers),
+            "add": lambda: add(self._path, new, makers),
+            "delete": lambda: delete(self._path, gone, makers),
         }.items():
             began = time.process_time()
             figures = {"s": _seconds(call), "cpu_s": time.process_time() - began}
-            figures |= {f"{maker.name}_s": maker.seconds for maker in self._makers}
+            figures |= {f"{maker.name}_s": maker.seconds for maker in makers}
             figures["peak_mib"] = _peak_mib()
-            self._add(name, spreads([figures]), documents=count)
+            self._add(prefix + name, spreads([figures]), documents=count)
 
 
 def _share(found: Ids, wanted: Ids) -> float:

@@ -243,4 +243,4 @@ def _faults_of_the_disk() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise OSError(f"Tantivy says: {error}") from error
+        raise OSError(f"Tantivy says: {str(error).rstrip('.')}") from error
