@@ -341,10 +341,11 @@ def test_bars_on_a_terminal(notes: Path, tether: Tether, monkeypatch: pytest.Mon
     assert "100 %" in ran.err
 
 
-def test_search_by_words_loads_no_model(kb: Path) -> None:
+def test_search_by_words_loads_no_model_and_no_other_command(kb: Path) -> None:
     code = (
         "import sys; from tether.cli.app import run; run(sys.argv[1:]);"
-        "print({'torch', 'transformers', 'faiss'} & set(sys.modules))"
+        "others = {'torch', 'transformers', 'faiss', 'tether.cli.commands.index.build'};"
+        "print(others & set(sys.modules))"
     )
     args = [sys.executable, "-c", code, "index", "search", "kb", "boat"]
     ran = subprocess.run(args, cwd=kb.parent, capture_output=True, text=True, check=True)
