@@ -79,7 +79,7 @@ def source(path: str | None) -> Source | None:
             f"{path} is a file; --graph takes the folder of a graph.",
             hint=f"Build it once: tether graph build {path} -o NAME",
         )
-    return _source(Path(path))
+    return _source(Path(path).resolve())
 
 
 @lru_cache(maxsize=4)

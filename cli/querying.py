@@ -39,7 +39,7 @@ def ask(given: single.Given, flags: Mapping[str, Any], output: Output) -> None:
     finally:
         if graph is not None:
             graph.close()
-    if answer is not None:
+    if answer is not None and answer.yes is None:
         outcome = replace(outcome, num_rows=len(answer.rows))
     _tell(outcome, loaded, resolved)
     _write(outcome, loaded, resolved, answer, output)

@@ -218,3 +218,7 @@ class TinyScope:
 
     def _is_within(self, one: Solution) -> bool:
         return all(one[name] in texts for name, texts in self.bounds.items() if name in one)
+
+
+def _variables(*triples: Triple) -> set[str]:
+    return {term.name for said in triples for term in said if isinstance(term, Variable)}

@@ -17,7 +17,7 @@ from tether.grammars.sparql.matcher import EndJudge, QueryMatcher, WritingMatche
 from tether.grammars.sparql.progress import Host, declared
 from tether.grammars.sparql.scope import Node, child, nodes, unbound
 from tether.grammars.sparql.spellings import Spellings
-from tether.grammars.sparql.text import grammar_text, parse
+from tether.grammars.sparql.text import parse, prefixed
 from tether.grammars.sparql.way_out import way_out
 from tether.grammars.sparql.writer import Writer
 from tether.grammars.vocabulary import Vocabulary
@@ -29,6 +29,11 @@ PREFIXES = {
     "owl": "http://www.w3.org/2002/07/owl#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
     "foaf": "http://xmlns.com/foaf/0.1/",
+    "schema": "http://schema.org/",
+    "dbo": "http://dbpedia.org/ontology/",
+    "dbr": "http://dbpedia.org/resource/",
+    "wd": "http://www.wikidata.org/entity/",
+    "wdt": "http://www.wikidata.org/prop/direct/",
 }
 """Prefixes that are declared where a query uses them."""
 
@@ -149,7 +154,7 @@ class SyntaxConstraint(Queries, Constraint):
         self.vocabulary = vocab
         self.prefixes = prefixes
         self.graph = graph
-        self._engine = EngineConstraint(with_engine_options(grammar_text("write")), vocab)
+        self._engine = EngineConstraint(with_engine_options(prefixed(prefixes)), vocab)
 
     def start(self) -> Matcher:
         """A matcher that takes a refused end back."""

@@ -7,6 +7,7 @@ of 5,000 nested brackets), so that a text is measured before it is parsed, by us
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +33,12 @@ def grammar_text(variant: Literal["read", "write"]) -> str:
     other = {"read": "[write]", "write": "[read]"}[variant]
     lines = files(__package__).joinpath("sparql.lark").read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.endswith(other)) + "\n"
+
+
+def prefixed(prefixes: Iterable[str]) -> str:
+    """The `[write]` variant with these prefixes; `[A-Za-z][A-Za-z0-9_-]*` or nothing each."""
+    union = " | ".join(f'"{prefix}:"' for prefix in prefixes)
+    return f"{grammar_text('write')}PNAME_NS: {union}\n"
 
 
 def parse(text: str) -> Tree[Token]:

@@ -1,4 +1,4 @@
-"""Queries over a graph: every one parses and returns rows; masks equal those of trying everything."""
+"""Queries over a graph: they parse and return rows; masks equal those of trying everything."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ def test_random_queries_of_small_graphs_return_rows(
     constraint = sparql(vocabulary, graph=graph)
     assert isinstance(constraint, GraphConstraint)
     forced = 0
-    for seed in range(12):
-        text = write(constraint, seed, 110)
+    for seed in range(8):
+        text = write(constraint, seed, 80)
         assert text is not None
         assert constraint.validate(text) is None, text
         if not is_open(text):
             forced += 1
             assert graph.ask(constraint.declared(text)) is True, text
-    assert forced >= 3
+    assert forced >= 2
 
 
 def test_random_queries_of_ck25_return_rows(
@@ -285,10 +285,13 @@ def test_queries_without_a_graph(vocabulary: Vocabulary) -> None:
     constraint = sparql(vocabulary)
     assert constraint.validate("SELECT ?x WHERE { ?x rdfs:label ?l }") is None
     assert "prefix" in (constraint.validate("SELECT ?x WHERE { ?x :p ?l }") or "")
+    whole = "SELECT ?x WHERE { ?x rdfs:label ?l BIND(1 AS ?l) }"
+    assert read(constraint, whole) == whole
+    assert read(constraint, "SELECT ?x WHERE { ?x nope:p ?l }") == "SELECT ?x WHERE { ?x "
     matcher = constraint.start()
-    for token in vocabulary.encode("SELECT ?x WHERE { ?x nope:p ?l }"):
+    for token in vocabulary.encode(whole):
         matcher.advance(token)
-    assert not matcher.can_end
+    assert not matcher.can_end  # the scope of BIND is judged at the end
     with pytest.raises(UsageError, match="needs a graph"):
         sparql(vocabulary, guarantee="adjacent")
 
