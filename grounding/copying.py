@@ -75,13 +75,21 @@ class Stretches:
             places += [s.start + count if s.start >= 0 else np.full(len(count), -1), gap]
             origins += [np.full(len(count), s.passage), gap]
             begins += [s.begins, gap < -1]
-        joined = [np.concatenate(parts) for parts in (ids, bare, places, origins)]
-        tokens: list[int] = joined[0].tolist()
+        joined = np.concatenate(ids)
+        tokens: list[int] = joined.tolist()
         after: dict[int, list[int]] = {}
         for position, (before, token) in enumerate(pairwise(tokens), 1):
             if before >= 0 and token >= 0:
                 after.setdefault(before, []).append(position)
-        return cls(*joined, np.flatnonzero(np.concatenate(begins)), tokens, after)
+        return cls(
+            ids=joined,
+            bare=np.concatenate(bare),
+            places=np.concatenate(places),
+            origins=np.concatenate(origins),
+            begins=np.flatnonzero(np.concatenate(begins)),
+            tokens=tokens,
+            after=after,
+        )
 
     def agreed(self, output: Sequence[int]) -> dict[int, int]:
         """Positions after the output's last token, and how many tokens before them agree."""
