@@ -46,6 +46,13 @@ def build(
         bool,
         typer.Option("--merge-graphs", help="Take named graphs as parts of the default graph."),
     ] = False,
+    label_names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LANG",
+            help="Name things by their labels of this language ('': of none), not by their IRIs.",
+        ),
+    ] = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +81,12 @@ def build(
     prefixes = [_prefix(text) for text in prefix or ()]
     with Meter() as meter:
         facts = building.build(
-            output, source, prefixes=prefixes, overwrite=overwrite, progress=meter
+            output,
+            source,
+            prefixes=prefixes,
+            language=label_names,
+            overwrite=overwrite,
+            progress=meter,
         )
         look = Graph.open(output).lookup(vocabulary.key, vocabulary.encode, progress=meter)
     named = "" if facts["quads"] == facts["triples"] else f" of {facts['quads']} quads"
@@ -208,7 +220,7 @@ def _asked(graph: Path | None, text: str | None, endpoint: str | None, limits: L
 
     opened, asked = Graph.open(graph), _text(text)
     guard.check(asked)  # before any parser
-    check(asked, opened.prefixes)
+    check(asked, opened.declared)
     try:
         return opened.rows(asked, limits)
     finally:

@@ -13,12 +13,13 @@ from typing import Any
 from pyoxigraph import Store
 
 from tether.errors import EvidenceError, UsageError
+from tether.grounding.graph.aliases import write_aliases
 from tether.grounding.graph.facts import Facts
 from tether.grounding.graph.facts_maker import Quads
-from tether.grounding.graph.layout import FACTS, GRAPH, NAMES, STORE
+from tether.grounding.graph.layout import ALIASES, FACTS, GRAPH, NAMES, STORE
 from tether.grounding.graph.names import Encode, write_names
 from tether.grounding.graph.reading import Source
-from tether.grounding.graph.terms import bound, is_iri
+from tether.grounding.graph.terms import Shortener, bound, is_iri
 from tether.grounding.index.layout import MANIFEST
 from tether.grounding.index.maker import Progress, Silent
 from tether.grounding.index.writing import Edit, editing
@@ -33,6 +34,7 @@ def build(
     source: Source,
     *,
     prefixes: Iterable[tuple[str, str]] = (),
+    language: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def build(
         path: A new or an empty folder.
         source: The files.
         prefixes: Prefixes of names, before those that the files declare.
+        language: Name things by their labels of this language ("": of none) instead of IRIs.
         overwrite: Replace a graph that is there; it holds until the new one is whole.
         progress: Where to say how far it is.
 
@@ -61,10 +64,15 @@ def build(
         )
     with editing(path, create=True, kind=GRAPH) as edit:
         _put_store(edit, source, size, progress)
-        return _put_facts(edit, source, chosen, progress)
+        facts = _put_facts(edit, source, chosen, progress)
+        if language is not None:
+            _put_aliases(edit, language)
+        return facts
 
 
-def add_names(path: Path, facts: Facts, key: str, encode: Encode, progress: Progress) -> None:
+def add_names(
+    path: Path, facts: Facts, writer: Shortener, key: str, encode: Encode, progress: Progress
+) -> None:
     """Add the names as tokens of one more vocabulary, whose key is given.
 
     Raises:
@@ -76,11 +84,21 @@ def add_names(path: Path, facts: Facts, key: str, encode: Encode, progress: Prog
     stated: dict[str, Any] = {"key": key}
 
     def write(folder: Path) -> None:
-        prefixes = facts.part.facts["prefixes"]
-        stated.update(write_names(folder, facts, prefixes, encode, advance))
+        stated.update(write_names(folder, facts, writer, encode, advance))
 
     with editing(path, kind=GRAPH) as edit:
         edit.put(name, stated, write)
+
+
+def _put_aliases(edit: Edit, language: str) -> None:
+    stated: dict[str, Any] = {"language": language}
+    facts = Facts(edit.part(FACTS))
+
+    def write(folder: Path) -> None:
+        prefixes = facts.part.facts["prefixes"]
+        stated["aliases"] = write_aliases(folder, facts, prefixes, language)
+
+    edit.put(ALIASES, stated, write)
 
 
 def names_part(key: str) -> str:

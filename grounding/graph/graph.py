@@ -10,10 +10,11 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from tether.grounding.graph import terms
+from tether.grounding.graph.aliases import read_aliases
 from tether.grounding.graph.answer import Answer, Limits
 from tether.grounding.graph.build import add_names, names_part
 from tether.grounding.graph.facts import Facts
-from tether.grounding.graph.layout import FACTS, GRAPH, STORE
+from tether.grounding.graph.layout import ALIASES, FACTS, GRAPH, STORE
 from tether.grounding.graph.lookup import Lookup
 from tether.grounding.graph.names import Encode, Names
 from tether.grounding.graph.oracle import Oracle
@@ -64,6 +65,22 @@ class Graph:
         """Prefix -> namespace, as the data and the builder declared them."""
         return dict(self.manifest.part(FACTS).facts["prefixes"])
 
+    @property
+    def declared(self) -> dict[str, str]:
+        """Every prefix of a name -> what it stands for."""
+        return {**self.prefixes, **{name: iri[1:-1] for iri, name in self.aliases.items()}}
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """`<IRI>` -> a prefix that stands for it, where things are named by labels."""
+        if not self.manifest.has(ALIASES):
+            return {}
+        return read_aliases(self.manifest.part(ALIASES), self.facts)
+
+    def writer(self) -> Shortener:
+        """What writes terms as queries over this graph do."""
+        return Shortener(self.prefixes, self.aliases)
+
     def has_names(self, key: str) -> bool:
         """Whether the names are there as tokens of the vocabulary with this key."""
         return self.manifest.has(names_part(key))
@@ -88,9 +105,10 @@ class Graph:
             OutputError: The names are not there, and the folder cannot be written.
         """
         if not self.has_names(key):
-            add_names(self.path, self.facts, key, encode, progress or Silent())
+            shown = progress or Silent()
+            add_names(self.path, self.facts, self.writer(), key, encode, shown)
             self.manifest = open_manifest(self.path, GRAPH)
-        names = Names(self.manifest.part(names_part(key)), self.facts, encode)
+        names = Names(self.manifest.part(names_part(key)), self.facts, encode, self.aliases)
         return Lookup(self.facts, names, self.oracle, key, most_rows)
 
     def labels(self, prefix: str = "", language: str | None = None) -> Iterator[Label]:
@@ -100,7 +118,7 @@ class Graph:
             prefix: The beginning.
             language: Only those of this language (`en` takes `en-GB` too); "" for those of none.
         """
-        writer = Shortener(self.prefixes)
+        writer = self.writer()
         pairs: dict[tuple[str, int], None] = {}
         for predicate in filter(None, map(self.facts.id, terms.LABELS)):
             rows = self.facts.rows("predicate", np.array([predicate], np.int32))
@@ -121,7 +139,7 @@ class Graph:
             GrammarError: The query is refused.
             LimitReached: It costs more than `limits`.
         """
-        return self.oracle.rows(query, limits, self.prefixes)
+        return self.oracle.rows(query, limits, self.declared)
 
     def close(self) -> None:
         """End the oracle's process."""

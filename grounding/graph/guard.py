@@ -31,6 +31,7 @@ _TOKEN = re.compile(
        |(?P<operator>[!|&^/*+=<>,-])''',
     re.VERBOSE | re.DOTALL,
 )
+_SERVICE = re.compile("(?<!_)SERVICE")
 _UPDATES = {"LOAD", "INSERT", "DELETE", "CLEAR", "DROP", "CREATE", "COPY", "MOVE", "ADD", "WITH"}
 
 
@@ -61,10 +62,10 @@ def check(query: str) -> None:
 def _check_word(query: str, token: re.Match[str]) -> None:
     """Refuse SERVICE wherever letters stand: engines without a lexer find it in `trueSERVICE` too.
 
-    So a prefix may not hold it either; what follows the colon of a name may.
+    So a prefix may not hold it either, but behind a `_`; what follows the colon of a name may.
     """
     word = token[0].upper()
-    if "SERVICE" in word or "\\" in word:
+    if _SERVICE.search(word) or "\\" in word:
         raise _refused(query, token, "SERVICE would ask other machines")
     if word in _UPDATES and query[token.end() : token.end() + 1] != ":":
         raise _refused(query, token, f"{word} would change the graph")

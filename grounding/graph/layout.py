@@ -2,6 +2,7 @@
 
 facts            terms and triples as numbers (`facts.py`); the other parts are made from it
 store            the quads, as pyoxigraph keeps them on disk
+aliases          names made of labels, where the graph was built so (`aliases.py`)
 names-KEY        the names as tokens of the vocabulary whose key begins so (`names.py`)
 """
 
@@ -11,6 +12,7 @@ from tether.grounding.index.layout import Kind
 
 FACTS = "facts"
 STORE = "store"
+ALIASES = "aliases"
 NAMES = "names-"
 SUFFIX = ".tether-graph"
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,17 @@ class Names:
         prefixes: Prefix -> namespace, of those that stand in a name.
     """
 
-    def __init__(self, part: Part, facts: Facts, encode: Encode) -> None:
-        self.prefixes: dict[str, str] = dict(part.facts["prefixes"])
+    def __init__(
+        self, part: Part, facts: Facts, encode: Encode, aliases: Mapping[str, str] | None = None
+    ) -> None:
+        written = {name: iri[1:-1] for iri, name in (aliases or {}).items()}
+        self.prefixes: dict[str, str] = {**part.facts["prefixes"], **written}
         self._type_rank: int | None = part.facts["a"]
         self._facts, self._encode = facts, encode
         self._trie = Trie(part.folder)
         self._terms = load_array(part.folder / "terms.npy", "int32", 1)
         self._ranks = load_array(part.folder / "ranks.npy", "int32", 1)
-        self._write = Shortener(self.prefixes)
+        self._write = Shortener(part.facts["prefixes"], aliases)
         self.start, self.step, self.ended = self._trie.start, self._trie.step, self._trie.ended
         self._kept: dict[str, Ranks] = {}
 
@@ -107,10 +110,9 @@ class Names:
 
 
 def write_names(
-    folder: Path, facts: Facts, prefixes: dict[str, str], encode: Encode, advance: Advance
+    folder: Path, facts: Facts, writer: Shortener, encode: Encode, advance: Advance
 ) -> dict[str, Any]:
     """Write the files of `Names`; returns the facts for the manifest."""
-    writer = Shortener(prefixes)
     sequences: list[Sequence[int]] = []
     owners: list[int] = []
     for term, text in enumerate(facts.terms):

@@ -64,12 +64,16 @@ class Shortener:
 
     Args:
         prefixes: Prefix -> namespace.
+        aliases: `<IRI>` -> a prefix that stands for all of it (see `aliases.py`).
 
     Attributes:
-        used: The prefixes that stood in a text so far.
+        used: The prefixes, without aliases, that stood in a text so far.
     """
 
-    def __init__(self, prefixes: Mapping[str, str]) -> None:
+    def __init__(
+        self, prefixes: Mapping[str, str], aliases: Mapping[str, str] | None = None
+    ) -> None:
+        self._aliases = aliases or {}
         self.used: dict[str, str] = {}
         fit = {name: space for name, space in prefixes.items() if _PREFIX.fullmatch(name)}
         self._by_namespace = {space: name for name, space in reversed(fit.items())}
@@ -86,6 +90,8 @@ class Shortener:
     def _iri(self, term: str) -> str | None:
         if not is_iri(term):
             return None
+        if term in self._aliases:
+            return f"{self._aliases[term]}:"
         cut = max(term.rfind("#"), term.rfind("/"), term.rfind(":")) + 1
         prefix = self._by_namespace.get(term[1:cut])
         if prefix is None or not _LOCAL.fullmatch(term, cut, len(term) - 1):
