@@ -33,10 +33,10 @@ class SparedMatcher(EngineMatcher):
         spare: Callable[[], EngineConstraint],
         on_swap: Callable[[], None],
     ) -> None:
-        super().__init__(main.vocabulary, self._begun)
         self._main, self._spare, self._on_swap = main, spare, on_swap
         self._tokens: list[int] = []
         self._is_swapped = False
+        super().__init__(main.vocabulary, self._begun())
 
     def _begun(self) -> LLMatcher:
         """The engine at the start of the text."""
