@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from tether.errors import GrammarError, LimitReached, UsageError
@@ -36,6 +39,10 @@ PREFIXES = {
     "wdt": "http://www.wikidata.org/prop/direct/",
 }
 """Prefixes that are declared where a query uses them."""
+
+
+_MOST_PREFIXES = 500
+"""Prefixes that the grammar of the level `syntax` knows."""
 
 
 class Verdict(NamedTuple):
@@ -90,12 +97,12 @@ def sparql(
         raise UsageError(f"{level!r} is no guarantee.", hint=f"Take one of {', '.join(LEVELS)}.")
     own = {**PREFIXES, **(prefixes or {})}
     if level == "syntax":
-        return SyntaxConstraint(vocab, {**own, **(graph.prefixes if graph else {})}, graph)
+        return SyntaxConstraint(vocab, own, graph)
     if graph is None:
         raise UsageError(
             f"The guarantee `{level}` needs a graph.", hint="Give --graph, or take `syntax`."
         )
-    return GraphConstraint(vocab, graph, level, {**own, **graph.prefixes})
+    return GraphConstraint(vocab, graph, level, own)
 
 
 class Queries:
@@ -103,20 +110,26 @@ class Queries:
 
     Attributes:
         level: What is promised.
-        prefixes: Those that the host declares.
+        own: Prefixes that the host declares besides the graph's.
     """
 
     vocabulary: Vocabulary
     level: Level
-    prefixes: Mapping[str, str]
+    own: Mapping[str, str]
     graph: GraphLookup | None
 
     @property
     def key(self) -> str:
         """Hash of the vocabulary, the level, the prefixes and the graph."""
         graph = self.graph.key if self.graph else ""
-        parts = ("sparql", self.vocabulary.key, self.level, repr(sorted(self.prefixes.items())))
+        parts = ("sparql", self.vocabulary.key, self.level, repr(sorted(self.own.items())))
         return hashlib.sha256("\0".join((*parts, graph)).encode()).hexdigest()
+
+    @cached_property
+    def prefixes(self) -> Mapping[str, str]:
+        """All that the host declares; a graph whose names are labels has very many."""
+        graph = dict(self.graph.prefixes) if self.graph else {}
+        return ChainMap(graph, dict(self.own))
 
     def declared(self, text: str) -> str:
         """A query with the prefixes declared that it uses: what may be sent to any store."""
@@ -149,12 +162,13 @@ class SyntaxConstraint(Queries, Constraint):
     level: Level = "syntax"
 
     def __init__(
-        self, vocab: Vocabulary, prefixes: Mapping[str, str], graph: GraphLookup | None = None
+        self, vocab: Vocabulary, own: Mapping[str, str], graph: GraphLookup | None = None
     ) -> None:
         self.vocabulary = vocab
-        self.prefixes = prefixes
+        self.own = own
         self.graph = graph
-        self._engine = EngineConstraint(with_engine_options(prefixed(prefixes)), vocab)
+        few = islice(self.prefixes, _MOST_PREFIXES)
+        self._engine = EngineConstraint(with_engine_options(prefixed(few)), vocab)
 
     def start(self) -> Matcher:
         """A matcher that takes a refused end back."""
@@ -169,13 +183,13 @@ class GraphConstraint(Queries, Constraint):
     """Queries of names of a graph, at a level above `syntax`."""
 
     def __init__(
-        self, vocab: Vocabulary, graph: GraphLookup, level: Level, prefixes: Mapping[str, str]
+        self, vocab: Vocabulary, graph: GraphLookup, level: Level, own: Mapping[str, str]
     ) -> None:
         self.vocabulary = vocab
         self.graph: GraphLookup = graph
         self.level = level
-        self.prefixes = prefixes
-        self._host = Host(graph, level, prefixes)
+        self.own = own
+        self._host = Host(graph, level, self.prefixes)
         self._writer = Writer(Spellings(vocab))
 
     def start(self) -> Matcher:

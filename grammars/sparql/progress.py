@@ -22,7 +22,7 @@ from tether.grammars.sparql.lookup import (
     Triple,
 )
 
-_PREFIX = re.compile(r"(?<![\w<:#/?])([A-Za-z][\w-]*)?:(?!//)")
+_PREFIX = re.compile(r"(?<![\w<:#/?])([^\W\d_][\w-]*)?:(?!//)")
 _STRINGS = re.compile(r'"(?:[^"\\\n]|\\.)*"|<[^<>\s]*>')
 
 
@@ -50,7 +50,7 @@ def declared(query: str, prefixes: Mapping[str, str]) -> str:
     bare = _STRINGS.sub("<>", query)
     own = set(re.findall(r"(?i)\bPREFIX\s+([\w-]*):", bare))
     used = {match[1] or "" for match in _PREFIX.finditer(bare)} - own
-    names = [name for name in prefixes if name in used]
+    names = sorted(name for name in used if name in prefixes)
     return "".join(f"PREFIX {name}: <{prefixes[name]}>\n" for name in names) + query
 
 
