@@ -9,12 +9,21 @@ Source: acyclic joins (Yannakakis, 1981); leaves are removed as by Graham's redu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tether.grounding.graph.domains import Domain, Domains, Pattern, Reducer, is_twin, variables_of
+from tether.grounding.graph.domains import (
+    Domain,
+    Domains,
+    Pattern,
+    Reducer,
+    among,
+    is_twin,
+    variables_of,
+)
 
 Table = dict[str, NDArray[np.int32]]
 """Solutions by columns, one for each variable."""
@@ -48,7 +57,7 @@ class Joiner:
             OverBudget: Whether there is one would cost more to know.
         """
         found = dict(domains)
-        for part in cores(patterns, domains):
+        for part in cores(patterns):
             table = self._solutions(part, domains)
             if table is None:
                 return None
@@ -72,7 +81,7 @@ class Joiner:
 
         Of the variable with the most terms: each of them has few triples then.
         """
-        variable = max(joining(part, domains), key=lambda v: (len(domains[v]), v))
+        variable = max(variables(part), key=lambda v: (len(domains[v]), v))
         ids, first, size = domains[variable].ids, 0, _FIRST_PIECE
         while first < len(ids):
             piece = self._reducer.domain(ids[first : first + size])
@@ -81,37 +90,40 @@ class Joiner:
 
     def _join(self, part: Sequence[Pattern], domains: Domains) -> Table:
         """All solutions of patterns that are joined to each other."""
-        left = sorted(part, key=lambda p: min(len(domains[v]) for v in joining([p], domains)))
+        left = sorted(part, key=lambda p: min(len(domains[v]) for v in variables_of(p)))
         table = self._read(left.pop(0), domains)
         while left and _height(table):
-            closing = max(left, key=lambda p: _share(joining([p], domains), table))
+            closing = max(left, key=lambda p: _share(variables_of(p), table))
             left.remove(closing)
             table = self._joined(table, closing, domains)
         return table
 
     def _joined(self, table: Table, pattern: Pattern, domains: Domains) -> Table:
-        shared = [v for v in joining([pattern], domains) if v in table]
+        """A table joined with a pattern's triples."""
+        shared = [v for v in variables_of(pattern) if v in table]
         tight = {v: self._domain(table[v]) for v in shared}
-        columns = self._read(pattern, {**domains, **tight}, joining([pattern], domains))
+        columns = self._read(pattern, {**domains, **tight})
         own, others = self._keys(table, shared), self._keys(columns, shared)
-        order = np.argsort(others, kind="stable")
-        first = np.searchsorted(others, own, "left", sorter=order)
-        counts = np.searchsorted(others, own, "right", sorter=order) - first
+        if not _is_sorted(others):
+            order = np.argsort(others, kind="stable")
+            others, columns = others[order], {v: column[order] for v, column in columns.items()}
+        if len(shared) == len(columns):  # nothing new: whole triples are looked up
+            keep = among(own, others)
+            return {v: column[keep] for v, column in table.items()}
+        first = np.searchsorted(others, own, "left")
+        counts = np.searchsorted(others, own, "right") - first
         ends = np.cumsum(counts)
         self._spend(int(ends[-1]))
         rows = np.arange(ends[-1]) + (first - (ends - counts)).repeat(counts)
         place = np.arange(len(own)).repeat(counts)
-        joined = {v: column[place] for v, column in table.items()}
-        return {**{v: columns[v][order[rows]] for v in columns}, **joined}
+        found = {v: columns[v][rows] for v in columns if v not in table}
+        return {**found, **{v: column[place] for v, column in table.items()}}
 
-    def _read(
-        self, pattern: Pattern, domains: Domains, variables: Sequence[str] | None = None
-    ) -> Table:
-        """The triples of a pattern as a table of those variables that join."""
-        wanted = joining([pattern], domains) if variables is None else variables
+    def _read(self, pattern: Pattern, domains: Domains) -> Table:
+        """The triples of a pattern."""
         columns = self._reducer.columns(pattern, domains)
         self._spend(_height(columns))
-        return {v: columns[v] for v in wanted}
+        return columns
 
     def _keys(self, table: Table, variables: Sequence[str]) -> NDArray[np.int64]:
         """One number for the terms of some variables in each row."""
@@ -132,53 +144,54 @@ class Joiner:
             raise OverBudget
 
 
-def joining(patterns: Sequence[Pattern], domains: Domains) -> list[str]:
-    """The variables of patterns that stand for more than one term; one with one joins nothing."""
-    found = dict.fromkeys(v for pattern in patterns for v in variables_of(pattern))
-    return [v for v in found if v not in domains or len(domains[v]) > 1]
+def variables(patterns: Sequence[Pattern]) -> list[str]:
+    """The variables of patterns, each once."""
+    return list(dict.fromkeys(v for pattern in patterns for v in variables_of(pattern)))
 
 
-def cores(patterns: Sequence[Pattern], domains: Domains) -> list[list[Pattern]]:
+def cores(patterns: Sequence[Pattern]) -> list[list[Pattern]]:
     """What is left of patterns without the leaves of their graph, in parts that share nothing.
 
     Twins count as one pattern, since they are reduced as one; a forest leaves nothing.
     """
     own = [p for i, p in enumerate(patterns) if not any(is_twin(p, q) for q in patterns[:i])]
-    joined = {pattern: set(joining([pattern], domains)) for pattern in own}
+    joined = {pattern: set(variables_of(pattern)) for pattern in own}
     size = -1
     while size != (size := sum(map(len, joined.values()))):
-        counts: dict[str, int] = {}
-        for variable in (v for variables in joined.values() for v in variables):
-            counts[variable] = counts.get(variable, 0) + 1
-        joined = {p: {v for v in vs if counts[v] > 1} for p, vs in joined.items()}
-        joined = {p: vs if len(vs) > 1 else set() for p, vs in joined.items()}
+        counts = Counter(v for found in joined.values() for v in found)
+        joined = {p: {v for v in found if counts[v] > 1} for p, found in joined.items()}
+        joined = {p: found if len(found) > 1 else set() for p, found in joined.items()}
     kept = [
         p for p in patterns if any(vs and (p == q or is_twin(p, q)) for q, vs in joined.items())
     ]
-    return list(_parts(kept, domains))
+    return list(_parts(kept))
 
 
 def component(patterns: Sequence[Pattern], around: Pattern) -> list[Pattern]:
     """The patterns that variables join to one, itself among them."""
-    return next(_parts([around, *(p for p in patterns if p != around)], {}))
+    return next(_parts([around, *(p for p in patterns if p != around)]))
 
 
-def _parts(patterns: Sequence[Pattern], domains: Domains) -> Iterator[list[Pattern]]:
-    """Patterns parted so that no variable that joins is in two parts; the first one's first."""
+def _parts(patterns: Sequence[Pattern]) -> Iterator[list[Pattern]]:
+    """Patterns parted so that no variable is in two parts; the first one's part first."""
     left = list(patterns)
     while left:
         part, waiting = [], [left.pop(0)]
         while waiting:
             part.append(waiting.pop())
-            own = set(joining(part[-1:], domains))
-            waiting += [p for p in left if own.intersection(joining([p], domains))]
+            own = set(variables_of(part[-1]))
+            waiting += [p for p in left if own.intersection(variables_of(p))]
             left = [p for p in left if p not in waiting]
         yield part
 
 
-def _share(variables: Sequence[str], table: Table) -> float:
+def _share(wanted: Sequence[str], table: Table) -> float:
     """How much of some variables a table has already."""
-    return sum(v in table for v in variables) / max(len(variables), 1)
+    return sum(v in table for v in wanted) / len(wanted)
+
+
+def _is_sorted(keys: NDArray[np.int64]) -> bool:
+    return bool((keys[1:] >= keys[:-1]).all())
 
 
 def _height(table: Table) -> int:

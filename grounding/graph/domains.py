@@ -1,7 +1,7 @@
 """What variables can stand for: domains, and their reduction by triple patterns.
 
 A domain is a set of terms. A pattern reduces the domains of its variables to what its triples
-leave (a semi-join); a conjunction is reduced until nothing changes. Where patterns and variables
+leave (a semi-join); what changed reduces others in turn. Where patterns and variables
 form a forest, every term left then belongs to a solution; where they form a cycle, maybe not.
 
 Source: arc consistency, AC-3 (Mackworth, 1977); acyclic joins (Yannakakis, 1981).
@@ -26,6 +26,7 @@ Pattern = tuple[str | int, str | int, str | int]
 
 _SPARSE = 32
 """Sets of fewer than one in so many terms are kept sorted; larger ones as a flag for each term."""
+_MOST_ROUNDS = 2
 _HARDLY_FEWER = 3
 """Terms that have about so many triples each are not worth counting theirs."""
 
@@ -84,14 +85,18 @@ class Reducer:
     def reduce(
         self, patterns: Sequence[Pattern], domains: Domains, start: Iterable[int]
     ) -> dict[str, Domain] | None:
-        """The domains reduced to a fixed point, beginning at some patterns; None: one is empty.
+        """The domains reduced, beginning at some patterns; None: one is empty.
+
+        In a forest each pattern is read once, and nothing is left to reduce. In a cycle domains
+        could shrink by little for long: there it ends after two rounds.
 
         Variables that have no domain yet can stand for anything.
         """
-        found = dict(domains)
+        found, rounds = dict(domains), [0] * len(patterns)
         waiting = deque(start)
         while waiting:
             current = waiting.popleft()
+            rounds[current] += 1
             twins = [p for p in patterns if is_twin(p, patterns[current])]
             for variable, ids in self.revise(patterns[current], found, twins).items():
                 if not len(ids):
@@ -102,7 +107,10 @@ class Reducer:
                 waiting.extend(
                     place
                     for place, pattern in enumerate(patterns)
-                    if place != current and variable in pattern and place not in waiting
+                    if place != current
+                    and variable in pattern
+                    and place not in waiting
+                    and rounds[place] < _MOST_ROUNDS
                 )
             if not variables_of(patterns[current]) and not self.exists(patterns[current], found):
                 return None
@@ -122,7 +130,7 @@ class Reducer:
         columns = self.columns(pattern, domains)
         for twin in twins:
             held = self._pairs(twin, domains, list(columns))
-            keep = _among(self._keys(*columns.values()), held)
+            keep = among(self._keys(*columns.values()), held)
             columns = {variable: column[keep] for variable, column in columns.items()}
         return {variable: self.unique(column) for variable, column in columns.items()}
 
@@ -249,7 +257,7 @@ def _kept(column: NDArray[np.int32], keep: NDArray[np.bool_] | None) -> NDArray[
     return column if keep is None else column[keep]
 
 
-def _among(keys: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.bool_]:
+def among(keys: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether each key is among sorted ones."""
     if not len(held):
         return np.zeros(len(keys), np.bool_)
