@@ -118,27 +118,30 @@ class Writer:
 
     def _across(self, thread: Thread, terminal: str, text: bytes, rest: bytes) -> Ids:
         """Tokens that end a fixed lexeme and go on."""
-        longer = self._spell.beyond(rest)
-        if not longer.size:
-            return longer
-        after = self._said(thread, terminal, text.decode())
-        if isinstance(after, Refusal):
-            return np.empty(0, np.int64)
-        opening = self._first_bytes(after)
-        cut = len(rest)
-        ids = [
+        opening, cut = self._opening(thread, terminal), len(rest)
+        longer = [
             token
-            for token in longer.tolist()
+            for token in self._spell.beyond(rest).tolist()
             if self._spell.tokens[token][cut] in opening
-            and any(True for _ in self._read(after, self._spell.tokens[token][cut:]))
         ]
-        return np.array(ids, np.int64)
+        # Only now: to end the lexeme may mean to ask the store.
+        after = self._said(thread, terminal, text.decode()) if longer else None
+        if not isinstance(after, Thread):
+            return np.empty(0, np.int64)
+        kept = [
+            token
+            for token in longer
+            if any(True for _ in self._read(after, self._spell.tokens[token][cut:]))
+        ]
+        return np.array(kept, np.int64)
 
-    def _first_bytes(self, thread: Thread) -> set[int]:
-        """The bytes with which lexemes that are no names begin."""
-        firsts = {text[0] for _, text in self._fixed(thread)}
-        for terminal, lead in self._free(thread):
-            firsts |= set(lead[:1] or self._spell.opening(terminal))
+    def _opening(self, thread: Thread, terminal: str) -> set[int]:
+        """The bytes with which lexemes other than names may begin behind a terminal."""
+        firsts: set[int] = set()
+        for after in thread.progress.syntax.after(terminal).accepts:
+            firsts |= {text[0] for text in self._spell.fixed.get(after, ())}
+            if after in lexemes.FREE:
+                firsts |= set(lexemes.FREE[after][:1] or self._spell.opening(after))
         return firsts
 
     def _step(self, thread: Thread, token: int, data: bytes) -> Iterator[Thread | Refusal]:

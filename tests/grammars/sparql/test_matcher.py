@@ -302,3 +302,22 @@ def test_brackets_have_an_end(vocabulary: Vocabulary) -> None:
         matcher.advance(token)
     with pytest.raises(DeadEnd):
         matcher.fill_mask(np.zeros(vocabulary.num_words, np.int32))
+
+
+def test_named_graphs_are_asked_at_their_end(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    data = tmp_path / "data.trig"
+    data.write_text("@prefix : <http://x#> .\n:a :p :b .\n:g { :a :r :c . :c :n 3 . }\n")
+    graph = built(tmp_path / "graph", [data])
+    constraint = sparql(vocabulary, graph=graph.lookup(vocabulary.key, vocabulary.encode))
+    text = "SELECT ?x WHERE { GRAPH :g { ?x :r ?y } ?x :p ?z }"
+    try:
+        assert read(constraint, text) == text
+        assert constraint.validate(text) is None
+        assert constraint.validate(text.replace(":r", ":p")) is not None
+        assert read(constraint, "SELECT ?x WHERE { GRAPH :a") == "SELECT ?x WHERE { GRAPH :"
+        for seed in range(6):
+            written = write(constraint, seed, 60)
+            assert written is not None
+            assert constraint.validate(written) is None, written
+    finally:
+        graph.close()
