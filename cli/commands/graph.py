@@ -25,6 +25,7 @@ Folder = Annotated[Path, typer.Argument(metavar="GRAPH", help="The folder of a g
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 _LIMITS = "Limits"
+_COUNTS = ("quads", "triples", "terms", "predicates", "names", "aliases", "bytes")
 
 
 def build(
@@ -102,9 +103,7 @@ def info(graph: Folder, as_json: AsJson = False) -> None:
         streams.write_line(json.dumps(facts, ensure_ascii=False))
         return
     for part, values in facts["parts"].items():
-        shown = ", ".join(
-            f"{key} {value}" for key, value in values.items() if isinstance(value, int | str)
-        )
+        shown = ", ".join(f"{name} {values[name]}" for name in _COUNTS if name in values)
         streams.write_line(f"{part}: {shown}")
 
 

@@ -24,7 +24,6 @@ _MOST = 60
 _GAP = re.compile(r"[^0-9A-Za-zÀ-ÖØ-öø-˿Ͱ-ͽͿ-῿、-퟿]+")
 _FIRST = re.compile("[A-Za-zÀ-ÖØ-öø-˿Ͱ-ͽͿ-῿、-퟿]")
 _LAST_PART = re.compile(r"[^/#:]*[/#:]?$")
-_SERVICE = re.compile("(?<!_)service", re.IGNORECASE)
 _WORDS = re.compile(
     "a|true|false|filter|optional|union|minus|graph|bind|values|undef|exists|not|select|where|in|as"
     "|group|order|having|limit|offset|distinct|reduced|base|prefix|ask|construct|describe|from"
@@ -91,6 +90,6 @@ def _labels(facts: Facts, language: str) -> Iterator[tuple[int, str]]:
 def _name(label: str, term: int) -> str:
     """A label as a prefix; what cannot be one gets a number."""
     name = _GAP.sub("_", label).strip("_")[:_MOST].rstrip("_")
-    if not name or _SERVICE.search(name) or _WORDS.fullmatch(name):
+    if not name or terms.FEDERATION.search(name) or _WORDS.fullmatch(name):
         return f"n_{term}"
     return name if _FIRST.match(name) else f"n_{name}"

@@ -25,8 +25,8 @@ from tether.grounding.index.maker import Progress, Silent
 from tether.grounding.index.writing import Edit, editing
 
 _KEY_LENGTH = 12
-_LOGS = ("LOG", "LOCK")
-"""Files of the store that hold nothing of the graph and change when it is opened."""
+_NOT_KEPT = ("LOG*", "LOCK", "OPTIONS-*")
+"""Files of the store that hold nothing of the graph, but times and paths of this machine."""
 
 
 def build(
@@ -118,8 +118,9 @@ def _put_store(edit: Edit, source: Source, size: int, progress: Progress) -> Non
         counted["quads"] = len(store)
         del store  # closes it
         gc.collect()
-        for name in _LOGS:
-            (folder / name).unlink(missing_ok=True)
+        for pattern in _NOT_KEPT:
+            for path in folder.glob(pattern):
+                path.unlink()
 
     edit.put(STORE, counted, write)
     if not counted["quads"]:

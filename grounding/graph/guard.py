@@ -10,6 +10,7 @@ import re
 from collections import Counter
 
 from tether.errors import GrammarError
+from tether.grounding.graph.terms import FEDERATION
 
 MOST_BYTES = 16 * 1024
 MOST_NESTED = 32
@@ -31,7 +32,6 @@ _TOKEN = re.compile(
        |(?P<operator>[!|&^/*+=<>,-])''',
     re.VERBOSE | re.DOTALL,
 )
-_SERVICE = re.compile("(?<!_)SERVICE")
 _UPDATES = {"LOAD", "INSERT", "DELETE", "CLEAR", "DROP", "CREATE", "COPY", "MOVE", "ADD", "WITH"}
 
 
@@ -65,7 +65,7 @@ def _check_word(query: str, token: re.Match[str]) -> None:
     So a prefix may not hold it either, but behind a `_`; what follows the colon of a name may.
     """
     word = token[0].upper()
-    if _SERVICE.search(word) or "\\" in word:
+    if FEDERATION.search(word) or "\\" in word:
         raise _refused(query, token, "SERVICE would ask other machines")
     if word in _UPDATES and query[token.end() : token.end() + 1] != ":":
         raise _refused(query, token, f"{word} would change the graph")

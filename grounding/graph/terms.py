@@ -42,6 +42,8 @@ _IRI = re.compile(r'<[^\x00-\x20<>"{}|^`\\]+>')
 _LITERAL = re.compile(r'("(?:[^"\\]|\\.)*")(?:@([A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)|\^\^(<[^>]*>))?')
 _FIRST = "A-Z_a-zÀ-ÖØ-öø-˿Ͱ-ͽͿ-῿⁰-↏Ⰰ-⿯、-퟿0-9"
 _LOCAL = re.compile(f"[{_FIRST}](?:[{_FIRST}-])*")
+FEDERATION = re.compile("(?<!_)service", re.IGNORECASE)
+"""What `guard.py` refuses outside of strings and local names, and no prefix of ours may hold."""
 _PREFIX = re.compile("(?:[A-Za-z](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)?")
 _BARE = {
     f"<{XSD}integer>": re.compile(r"-?[0-9]+"),
@@ -75,7 +77,7 @@ class Shortener:
     ) -> None:
         self._aliases = aliases or {}
         self.used: dict[str, str] = {}
-        fit = {name: space for name, space in prefixes.items() if _PREFIX.fullmatch(name)}
+        fit = {name: space for name, space in prefixes.items() if _fits(name)}
         self._by_namespace = {space: name for name, space in reversed(fit.items())}
 
     def text(self, term: str) -> str | None:
@@ -111,6 +113,10 @@ class Shortener:
             return quoted[1:-1]
         written = self._iri(datatype)
         return None if written is None else f"{quoted}^^{written}"
+
+
+def _fits(prefix: str) -> bool:
+    return _PREFIX.fullmatch(prefix) is not None and FEDERATION.search(prefix) is None
 
 
 def value(term: str) -> str:

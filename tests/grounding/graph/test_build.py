@@ -209,11 +209,12 @@ def test_hostile_iris_never_become_names(tmp_path: Path) -> None:
 
     assert not is_iri("<http://e/> } SERVICE <http://evil/>")
     assert not any(is_iri(f"<http://e/{c}>") for c in '<>"{}|^`\\ \n\x00')
-    writer = Shortener({"": "http://e/", "x y": "http://f/", "-": "http://g/"})
+    writer = Shortener({"": "http://e/", "x y": "http://f/", "webservice": "http://g/"})
     assert writer.text("<http://e/a> . } #>") is None
     assert writer.text('"a" . } #"') is None
     assert writer.text("<http://e/a;b>") == "<http://e/a;b>"
     assert writer.text("<http://f/a>") == "<http://f/a>"
+    assert writer.text("<http://g/a>") == "<http://g/a>"
     bad = tmp_path / "bad.nt"
     bad.write_text('<http://e/a> <http://e/p> <http://e/}> .\n<http://e/a> <http://e/p> "x> .\n')
     with pytest.raises(TetherError):
