@@ -47,9 +47,9 @@ class Question:
 
 
 def world(seed: int, count: int) -> dict[str, list[Question]]:
-    """The sets of a world, `count` questions each.
+    """The sets of a world, `count` questions each; fewer where the model remembers no more facts.
 
-    `stale`: a passage contradicts memory and is right. `agree`: it says the same. `unseen`: it is
+    `stale`: a passage contradicts memory and is right; no two contradict each other. `agree`: it says the same. `unseen`: it is
     about something new. `irrelevant`: memory is right, the passages are about others. `beside`:
     memory is right, a passage says something else about the same subject. `missing`: something new
     that no passage knows. `two_hop`: two passages have to be put together.
@@ -67,6 +67,7 @@ def world(seed: int, count: int) -> dict[str, list[Question]]:
     for name, make in makers.items():
         rng = random.Random(f"world {seed} {name}")
         found[name] = [make(rng) for _ in range(count)]
+    found["stale"] = list({question.memory: question for question in found["stale"]}.values())
     return found
 
 

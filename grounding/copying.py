@@ -114,7 +114,7 @@ class Copying:
         joins: Boolean [vocab], those of them that go on with a word: no space comes first.
         share: The part of the words' probability that is copied (lambda).
         heads: Copying heads of the model; empty to weigh all positions alike.
-        gate: Attention that must lie on the positions.
+        gate: Attention that must lie on the positions for it to weigh them.
         trust: The power of the model's own probability in the weight of a position.
     """
 
@@ -149,8 +149,6 @@ class Copying:
         if not len(ids) or share <= 0:
             return None
         weights, doubt = self._weights(moment, ids, at)
-        if weights is None:
-            return Clues(ids[:0], np.empty(0), doubt=doubt)
         return Clues(ids, weights, share, self.stretches.origins[at], doubt)
 
     def _next(self, output: Sequence[int], word: int) -> tuple[Ids, Ids]:
@@ -172,7 +170,7 @@ class Copying:
                 return back + bool(self.words[token])
         return len(output)
 
-    def _weights(self, moment: Moment, ids: Ids, at: Ids) -> tuple[Floats | None, float]:
+    def _weights(self, moment: Moment, ids: Ids, at: Ids) -> tuple[Floats, float]:
         """The probability of each position, and how far the gate is from turning."""
         assert moment.log_p is not None, "it was asked for"
         said = np.exp(self.trust * (moment.log_p[ids] - moment.log_p[ids].max()))
@@ -183,7 +181,5 @@ class Copying:
         looks = np.where(places >= 0, moment.attention[places], 0.0)
         mass = float(looks.sum())
         doubt = abs(mass - self.gate)
-        if mass < self.gate or not mass:
-            return None, doubt
-        weights = looks * said
+        weights = looks * said if mass >= self.gate and mass > 0 else said
         return weights / weights.sum(), doubt

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
-_END = re.compile(r"(?<!\b\w)[.!?\u3002]+(?=\s|$)|\n")
+_TITLES = r"(?<!\b\w)(?<!\bDr)(?<!\bM[rs])(?<!\bSt)(?<!\bMrs)(?<!\bProf)"
+_END = re.compile(_TITLES + r"[.!?\u3002]+(?=\s|$)|\n")
 _LABEL = re.compile(r"\s*[\w ]{1,30}:\s")
 _NAME = re.compile(r"\b[^\W\d_a-z]\w*(?:[ -][^\W\d_a-z]\w*)*")
 _WORD = re.compile(r"\w+")
@@ -33,7 +34,7 @@ class Sentence:
 
 
 def sentences(passage: str) -> Iterator[Sentence]:
-    """The sentences of a passage, in order; a line ends one, an initial or a label does not."""
+    """The sentences of a passage, in order; a line ends one; an initial, a title or a label does not."""
     start = 0
     for end in [*(found.end() for found in _END.finditer(passage)), len(passage)]:
         labelled = passage[end - 1 : end] != "\n" and _LABEL.match(passage, end)

@@ -28,7 +28,9 @@ class Copy(Ground):
     by: Literal["attention", "ngram"] = option(
         "attention", "what says where the row stands in the evidence"
     )
-    gate: float = option(0.05, "attention that must lie on the evidence", low=0, high=1)
+    gate: float = option(
+        0.02, "attention on the evidence below which it does not weigh", low=0, high=1
+    )
     trust: float = option(0.25, "power of the model's own probability in the copy", low=0, high=1)
 
     def bind(self, given: Given) -> Source | None:

@@ -15,6 +15,7 @@ from tether.grounding.evidence import Bools, Ids
 from tether.grounding.relevance import Sentence, relevant
 
 _WORD = re.compile(r"\w+")
+_LABEL = re.compile(r"[\w ]{1,24}:\s")
 
 
 def stretches(given: Given) -> list[Stretch]:
@@ -55,7 +56,7 @@ def _begins(text: str, ends: Ids, asked: set[str]) -> Bools:
     """Boolean [tokens]: a word that the question lacks begins in this token."""
     begins = np.zeros(len(ends), dtype=bool)
     for word in _WORD.finditer(text):
-        if word[0].casefold() not in asked:
+        if word[0].casefold() not in asked and not _LABEL.match(text, word.start()):
             first = len(text[: word.start()].encode())
             begins[np.searchsorted(ends, first, "right")] = True
     return begins

@@ -107,9 +107,9 @@ def test_heads_and_model_weigh_the_positions() -> None:
     assert shares(both)[A] == pytest.approx(0.6 * 0.1 / (0.6 * 0.1 + 0.2 * 0.4))
 
 
-def test_the_gate_keeps_out_what_nobody_looks_at() -> None:
+def test_what_hardly_anybody_looks_at_is_weighed_by_the_model() -> None:
     shut = look(source(heads=True, gate=0.3), moment(looks={2: 0.25}))
-    assert not len(shut.ids)
+    assert shares(shut) == pytest.approx(shares(look(source(gate=0.3), moment())))
     assert shut.doubt == pytest.approx(0.05)
     opened = look(source(heads=True, gate=0.2), moment(looks={2: 0.25}))
     assert shares(opened)[A] == 1

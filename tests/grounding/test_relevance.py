@@ -26,7 +26,8 @@ def test_sentences_cover_the_passage_without_gaps() -> None:
     ]
 
 
-def test_initials_and_labels_end_no_sentence() -> None:
+def test_initials_titles_and_labels_end_no_sentence() -> None:
+    assert texts("Where is Berg?", "Here lives Prof. Berg. He sings.") == ["Here lives Prof. Berg."]
     assert texts("Where is J. Berg?", "J. Berg lives in Ulm. He sings.") == [
         "J. Berg lives in Ulm."
     ]
