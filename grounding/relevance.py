@@ -34,7 +34,7 @@ class Sentence:
 
 
 def sentences(passage: str) -> Iterator[Sentence]:
-    """The sentences of a passage, in order; a line ends one; an initial, a title or a label does not."""
+    """The sentences of a passage, in order; a line ends one, initials, titles and labels do not."""
     start = 0
     for end in [*(found.end() for found in _END.finditer(passage)), len(passage)]:
         labelled = passage[end - 1 : end] != "\n" and _LABEL.match(passage, end)
