@@ -37,10 +37,15 @@ class Source:
         return Opened.open(self.path)
 
     @property
-    def key(self) -> str:
+    def digest(self) -> str:
         """A hash of its facts."""
         digest: str = self.graph.facts.part.digest
         return digest
+
+    @property
+    def key(self) -> str:
+        """Its facts and where they are: what is compiled over it asks the store there."""
+        return f"{self.digest} {self.path}"
 
     @cached_property
     def described(self) -> str:

@@ -46,7 +46,7 @@ class Said:
             return {"constraint": "free text"}
         spec = self.spec
         if spec.kind == "sparql":
-            graph = spec.graph.key if spec.graph else None
+            graph = spec.graph.digest if spec.graph else None
             return {"constraint": f"sparql: {spec.text}", "graph": graph}
         return {
             "constraint": f"{spec.kind}: {spec.text}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ PREFIXES = {
 """Prefixes that are declared where a query uses them."""
 
 
+_KEPT_ANSWERS = 1024
+"""Answers of the store that a constraint remembers: forks and ways out ask the same again."""
 _MOST_PREFIXES = 500
 """Prefixes that the grammar of the level `syntax` knows."""
 
@@ -145,15 +147,7 @@ class Queries:
 
     def verdict(self, text: str) -> Verdict:
         """What holds of a finished query of the language."""
-        level, graph = self.level, self.graph
-        if LEVELS.index(level) < LEVELS.index("adjacent") or graph is None:
-            return Verdict(level, level)
-        if is_open(text):
-            return Verdict(level, "vocabulary", "no and 0 are answers too: nothing is forced")
-        if level == "adjacent" or graph.ask(self.declared(text)):
-            return Verdict(level, level)
-        reason = "whether it has a row was not known in time"
-        return Verdict(level, "adjacent", reason, is_late=True)
+        return Verdict(self.level, self.level)
 
 
 class SyntaxConstraint(Queries, Constraint):
@@ -189,7 +183,7 @@ class GraphConstraint(Queries, Constraint):
         self.graph: GraphLookup = graph
         self.level = level
         self.own = own
-        self._host = Host(graph, level, self.prefixes)
+        self._host = Host(graph, level, self.prefixes, lru_cache(_KEPT_ANSWERS)(graph.ask))
         self._writer = Writer(Spellings(vocab))
 
     def start(self) -> Matcher:
@@ -209,6 +203,18 @@ class GraphConstraint(Queries, Constraint):
         if self._host.ask(text) is False:
             return "The query has no row over this graph."
         return None
+
+    def verdict(self, text: str) -> Verdict:
+        """What holds of a finished query of the language."""
+        level = self.level
+        if level == "vocabulary":
+            return Verdict(level, level)
+        if is_open(text):
+            return Verdict(level, "vocabulary", "no and 0 are answers too: nothing is forced")
+        if level == "adjacent" or self._host.ask(text):
+            return Verdict(level, level)
+        reason = "whether it has a row was not known in time"
+        return Verdict(level, "adjacent", reason, is_late=True)
 
     def _unknown(self, text: str) -> str | None:
         """What a query names that is not in the graph, or shows and does not bind."""

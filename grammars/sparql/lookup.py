@@ -136,8 +136,12 @@ class GraphSource(Protocol):
     """A graph before any vocabulary."""
 
     @property
+    def digest(self) -> str:
+        """A hash of its facts."""
+
+    @property
     def key(self) -> str:
-        """A hash of the graph."""
+        """What tells it from others in this process: its facts and where they are."""
 
     def lookup(self, vocabulary: Vocabulary) -> GraphLookup:
         """The graph over a vocabulary."""

@@ -6,7 +6,7 @@ Knows where the text stands; `actions.py` what a lexeme does, `choices.py` what 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -34,15 +34,17 @@ class Host:
         graph: Where names come from.
         level: What is promised.
         prefixes: Those that the host declares.
+        answer: `graph.ask`, which remembers.
     """
 
     graph: GraphLookup
     level: Level
     prefixes: Mapping[str, str]
+    answer: Callable[[str], bool | None]
 
     def ask(self, query: str) -> bool | None:
         """Whether a query has a row; None where the store cannot say in time."""
-        return self.graph.ask(declared(query, self.prefixes))
+        return self.answer(declared(query, self.prefixes))
 
 
 def declared(query: str, prefixes: Mapping[str, str]) -> str:
