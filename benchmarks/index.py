@@ -156,7 +156,7 @@ class _Bench:
     def _recall(self, index: Index, questions: list[str]) -> None:
         """Share of the ten nearest by all vectors that the lists give, at several probes."""
         dense, vectors = index.dense, index.dense.vectors
-        if dense.facts["kind"] == "flat":
+        if dense.inverted is None:
             return
         queries = self._embedder.embed(questions, question=True)
         exact, _ = lists.all_pairs(queries, vectors, _K)

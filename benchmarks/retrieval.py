@@ -68,7 +68,7 @@ def make(folder: Path, count: int) -> None:
     each; the passages hold up to three other sentences, about half of them of the same relation.
     """
     draw = random.Random(_SEED)
-    facts = {}
+    facts: dict[tuple[str, str], qa_task.Triple] = {}
     while len(facts) < count:
         fact = qa_task.fresh(draw, _HELD_OUT)
         facts.setdefault((fact.relation.key, fact.subject), fact)

@@ -23,7 +23,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
-from rows import ROOT, Rows, parser, say
+from facts import ROOT
+from rows import Rows, parser, say
 from timing import Run, alternate, spread
 from worlds import Question, world
 
@@ -146,7 +147,8 @@ def _train_knob(knob: Path, model: Mapping[str, str]) -> None:
     ).stdout  # fmt: skip
     knob.with_suffix(".jsonl").write_bytes(lines)
     own = [part for pair in model.items() for part in (f"--{pair[0]}", pair[1])]
-    command = ["train-knob", knob.with_suffix(".jsonl"), "-o", knob, "--layer", "3", "--steps", "0"]
+    rows = str(knob.with_suffix(".jsonl"))
+    command = ["train-knob", rows, "-o", str(knob), "--layer", "3", "--steps", "0"]
     subprocess.run([sys.executable, "-m", "tether", "index", *command, *own], check=True)
 
 

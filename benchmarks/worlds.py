@@ -49,10 +49,11 @@ class Question:
 def world(seed: int, count: int) -> dict[str, list[Question]]:
     """The sets of a world, `count` questions each; fewer where the model remembers no more facts.
 
-    `stale`: a passage contradicts memory and is right; no two contradict each other. `agree`: it says the same. `unseen`: it is
-    about something new. `irrelevant`: memory is right, the passages are about others. `beside`:
-    memory is right, a passage says something else about the same subject. `missing`: something new
-    that no passage knows. `two_hop`: two passages have to be put together.
+    `stale`: a passage contradicts memory and is right; no two contradict each other. `agree`: it
+    says the same. `unseen`: it is about something new. `irrelevant`: memory is right, the passages
+    are about others. `beside`: memory is right, a passage says something else about the same
+    subject. `missing`: something new that no passage knows. `two_hop`: two passages have to be put
+    together.
     """
     makers: dict[str, Callable[[random.Random], Question]] = {
         "stale": lambda rng: _asked(rng, "contradict"),

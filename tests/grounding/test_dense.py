@@ -152,6 +152,7 @@ def test_trained_lists_are_kept_while_they_fit(tmp_path: Path) -> None:
     add(path, documents(1500, 2000), makers(embedder))
     grown = Index.open(path).dense
     assert grown.facts["trained_for"] == 1500
+    assert grown.inverted is not None
     assert grown.inverted.ntotal == 2000
     delete(path, [f"d{i}" for i in range(1995)], makers(embedder))
     assert Index.open(path).dense.facts["kind"] == "flat"

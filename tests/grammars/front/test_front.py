@@ -11,6 +11,7 @@ import pytest
 from tether.errors import SchemaError
 from tether.grammars.json_schema.bounds import Bounds
 from tether.grammars.json_schema.front import front
+from tether.types import Json
 
 Accepts = Callable[..., bool]
 
@@ -442,7 +443,8 @@ def test_a_contradiction_is_said_in_plain_words(schema: Any, said: str, pointer:
 
 @pytest.mark.parametrize(("draft", "exact"), [("04", True), ("06", False)])
 def test_a_part_that_names_the_roots_own_draft_is_read_with_it(draft: str, exact: bool) -> None:
-    part = {"$schema": f"http://json-schema.org/draft-{draft}/schema", "enum": ["a"]}
+    part: Json = {"$schema": f"http://json-schema.org/draft-{draft}/schema", "enum": ["a"]}
     root = "http://json-schema.org/draft-04/schema#"
-    schema = {"$schema": root, "items": {"$ref": "#/definitions/x"}, "definitions": {"x": part}}
-    assert front({**schema, "type": "array"}).exact is exact
+    schema: dict[str, Json] = {"$schema": root, "type": "array"}
+    schema |= {"items": {"$ref": "#/definitions/x"}, "definitions": {"x": part}}
+    assert front(schema).exact is exact
