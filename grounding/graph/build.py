@@ -12,7 +12,7 @@ from typing import Any
 
 from pyoxigraph import Store
 
-from tether.errors import EvidenceError, UsageError
+from tether.errors import EvidenceError, UnavailableError, UsageError
 from tether.grounding.graph.aliases import write_aliases
 from tether.grounding.graph.facts import Facts
 from tether.grounding.graph.facts_maker import Quads
@@ -77,6 +77,7 @@ def add_names(
 
     Raises:
         OutputError: The folder cannot be written.
+        UnavailableError: The graph was built anew since it was opened.
         UsageError: Another process writes the graph.
     """
     name = names_part(key)
@@ -87,6 +88,10 @@ def add_names(
         stated.update(write_names(folder, facts, writer, encode, advance))
 
     with editing(path, kind=GRAPH) as edit:
+        if edit.part(FACTS).digest != facts.part.digest:
+            raise UnavailableError(
+                f"The graph {path} was built anew since it was opened.", hint="Run it again."
+            )
         edit.put(name, stated, write)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import graph_cases as cases
@@ -169,6 +172,35 @@ def test_names_for_another_vocabulary_are_added(tmp_path: Path) -> None:
     assert one.key != other.key
     assert other.names.rank('"x"@en') == one.names.rank('"x"@en')
     assert set(verify(tmp_path / "g", Silent()).parts) >= {"facts", "store", "names-" + "b" * 12}
+
+
+def test_names_are_not_mixed_with_a_newer_graph(tmp_path: Path) -> None:
+    graph = cases.made(tmp_path, FILES["a.ttl"])
+    (tmp_path / "b.ttl").write_text("<http://e/z> <http://e/p> 1 .")
+    build(tmp_path / "g", Source([tmp_path / "b.ttl"]), overwrite=True)
+    with pytest.raises(UnavailableError, match="built anew"):
+        cases.lookup(graph)
+    assert not Graph.open(tmp_path / "g").has_names("b" * 64)
+
+
+def test_a_build_that_is_killed_leaves_the_old_graph(tmp_path: Path) -> None:
+    """SIGKILL in the middle: the old graph holds, and the next build sweeps what was left."""
+    graph = cases.made(tmp_path, FILES["a.ttl"])
+    code = (
+        "import os, signal; from pathlib import Path;"
+        "from tether.grounding.graph import build as b;"
+        "from tether.grounding.graph.reading import Source;"
+        "b.Quads = lambda *a: os.kill(os.getpid(), signal.SIGKILL);"
+        f"b.build(Path({str(graph.path)!r}), Source([Path({str(tmp_path / 'data.ttl')!r})]),"
+        "overwrite=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    parts = graph.path / "parts"
+    assert verify(graph.path, Silent()).generation == graph.manifest.generation
+    assert (parts / "store.2").exists()
+    build(graph.path, Source([tmp_path / "data.ttl"]), overwrite=True)
+    assert {path.name for path in parts.iterdir()} == {"facts.2", "store.2"}
 
 
 def test_labels(tmp_path: Path) -> None:
