@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from tether.grammars.guarded import Refusal
 from tether.grammars.sparql import choices, lexemes
-from tether.grammars.sparql.actions import Lexeme, feed
+from tether.grammars.sparql.actions import feed
 from tether.grammars.sparql.lookup import Place
 from tether.grammars.sparql.progress import Progress
+from tether.grammars.sparql.said import Lexeme
 from tether.grammars.sparql.spellings import Spellings
 
 Ids = npt.NDArray[np.int64]
