@@ -321,3 +321,18 @@ def test_named_graphs_are_asked_at_their_end(vocabulary: Vocabulary, tmp_path: P
             assert constraint.validate(written) is None, written
     finally:
         graph.close()
+
+
+@pytest.mark.parametrize("style", ["gpt2", "llama3", "llama2"])
+def test_tokenizers_of_other_kinds(style: str, tokenizer_dirs: dict[str, Path]) -> None:
+    vocabulary = Vocabulary.from_file(tokenizer_dirs[style])
+    constraint = sparql(vocabulary, graph=tiny(FACTS, vocabulary))
+    text = 'SELECT (COUNT(?x) AS ?n) WHERE { ?x :label "the name" ; :p ?y FILTER(?y != :a) }'
+    assert read(constraint, text) == text
+    for matcher in laws.walk(constraint, 3, 30):
+        laws.check_mask_law(matcher)
+        laws.check_forced_law(matcher)
+    for seed in range(3):
+        written = write(constraint, seed, 80)
+        assert written is not None
+        assert constraint.validate(written) is None, written
