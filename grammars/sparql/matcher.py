@@ -45,13 +45,12 @@ class WritingMatcher(Matcher):
             raise InternalError(f"A mask must be contiguous int32 [{self.vocabulary.num_words}].")
         if not out.flags.c_contiguous:
             raise InternalError("A mask must be contiguous.")
-        out[:] = 0
+        if self._num_ends:
+            out[:] = 0
+        else:
+            out.view(np.uint8)[:] = self._writer.mask(self._states[-1])
         if self.can_end:
             set_bit(out, self.vocabulary.eos_id)
-        if not self._num_ends:
-            ids = self._writer.allowed(self._states[-1])
-            bits = np.left_shift(np.uint32(1), (ids & 31).astype(np.uint32))
-            np.bitwise_or.at(out.view(np.uint32), ids >> 5, bits)
         if not out.any():
             raise DeadEnd("No name of the graph and no word of SPARQL goes on here.")
 

@@ -70,10 +70,24 @@ class Writer:
     def allowed(self, state: State) -> Ids:
         """The tokens, int64 [n], that go on with any reading."""
         if "ids" not in state.kept:
-            found = [ids for thread in state.threads for ids in self._allowed(thread)]
-            ids = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
-            state.kept["ids"] = ids
+            state.kept["ids"] = np.flatnonzero(self._flags(state))
         return state.kept["ids"]
+
+    def mask(self, state: State) -> npt.NDArray[np.uint8]:
+        """The same tokens as packed bits, uint8 [4 * num_words]."""
+        bits = np.packbits(self._flags(state), bitorder="little")
+        return np.pad(bits, (0, -len(bits) % 4))
+
+    def _flags(self, state: State) -> npt.NDArray[np.bool_]:
+        """Which tokens go on, bool [vocabulary]; many ids are set faster than sorted."""
+        flags = np.zeros(len(self._spell.tokens), np.bool_)
+        if "ids" in state.kept:
+            flags[state.kept["ids"]] = True
+            return flags
+        for thread in state.threads:
+            for ids in self._allowed(thread):
+                flags[ids] = True
+        return flags
 
     def step(self, state: State, token: int) -> State | None:
         """The state after a token; None where no reading takes it."""
