@@ -25,7 +25,16 @@ MOST_PATTERNS = 64
 """Triple patterns of a query, and likewise operators of any one kind."""
 
 _CODEPOINT = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
-_BRACKET = re.compile(r"[()\[\]{}]")
+_MARK = re.compile(
+    r"""
+    \"{3} (?: [^"\\] | \\. | "(?!"") )* \"{3}  |  '{3} (?: [^'\\] | \\. | '(?!'') )* '{3}
+    | " (?: [^"\\\n\r] | \\. )* "  |  ' (?: [^'\\\n\r] | \\. )* '
+    | < [^\x00-\x20<>"{}|^`\\]* >  |  \\.  |  \# [^\n\r]*
+    | (?P<bracket> [()\[\]{}] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""Brackets, and what may hold some that are none: strings, IRIs, escapes and comments."""
 
 
 def grammar_text(variant: Literal["read", "write"]) -> str:
@@ -80,16 +89,15 @@ def unescaped(text: str) -> str:
 def check_size(text: str) -> None:
     """Refuse what is too long or nested too deeply to be parsed safely.
 
-    Brackets in strings count too: the limit is far above what a question needs.
-
     Raises:
         GrammarError: It is.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise GrammarError(f"The query is longer than {MOST_BYTES} bytes.", hint="Shorten it.")
     depth = 0
-    for bracket in _BRACKET.findall(text):
-        depth += 1 if bracket in "([{" else -1
+    for mark in _MARK.finditer(text):
+        if mark["bracket"]:
+            depth += 1 if mark["bracket"] in "([{" else -1
         if depth > MOST_DEPTH:
             raise GrammarError(
                 f"The query has more than {MOST_DEPTH} brackets open at once.",

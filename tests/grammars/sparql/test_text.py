@@ -85,6 +85,11 @@ def test_the_engine_takes_what_we_parse(shared: Path, byte_vocab: Vocabulary) ->
         "ASK { ?s " + "/".join(["<p:p>"] * 200) + " ?o }",
         "ASK { ?s ?p " + "[ ?p " * 100 + "1" + " ]" * 100 + " }",
         "SELECT * WHERE { ?s ?p '" + "x" * 20_000 + "' }",
+        'ASK { ?s ?p "' + ")" * 3_000 + '" FILTER(' + "(" * 3_000 + "1" + ")" * 3_000 + ") }",
+        "ASK { FILTER(" + "".join("')' = (" for _ in range(500)) + "1" + ")" * 500 + ") }",
+        "ASK { ?s <p:#" + ")" * 900 + "> '' FILTER(" + "(" * 900 + "1" + ")" * 900 + ") }",
+        "PREFIX : <p:> ASK { ?s :a\\#b ?o FILTER(" + "(" * 900 + "1" + ")" * 900 + ") }",
+        "ASK { # ))))" + ")" * 900 + "\nFILTER(" + "(" * 900 + "1" + ")" * 900 + ") }",
     ],
 )
 def test_what_is_never_run_is_refused(text: str) -> None:
@@ -125,3 +130,7 @@ def test_each_variant_has_its_own_lines() -> None:
     assert "service_graph_pattern:" in read
     assert "service_graph_pattern" not in write
     assert "COMMENT" not in write
+
+
+def test_brackets_in_strings_are_none() -> None:
+    parse("ASK { ?s ?p '" + "(" * 500 + "' ; ?q <p:" + "(" * 100 + "> } # " + "{" * 100)
