@@ -29,7 +29,7 @@ PANELS: dict[str, dict[str, str]] = {
     },
     "Prepare": {
         "index": "Build, change and search indexes of your own files.",
-        "graph": "Build graphs from RDF files, look into them, run queries.",
+        "graph": "Build graphs from RDF files, look into them, and run reading queries.",
         "check": "Check schemas, grammars, regexes and profiles; loads no model.",
         "profile": "List, show, write and check the profiles of tether.toml.",
         "paths": "Show where settings, caches and models are.",
