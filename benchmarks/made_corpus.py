@@ -92,7 +92,7 @@ class WordVectors:
             words = text.rstrip(".").split(" ")
             vectors[row] = self._table[[self._ids.get(word, unknown) for word in words]].sum(axis=0)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = vectors / np.where(lengths > 0, lengths, 1)
+        unit: NDArray[np.float32] = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
         return unit
 
 

@@ -128,9 +128,9 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
         OSError: The disk is full, or the like.
     """
     array = np.ascontiguousarray(array)
+    npy: Any = np.lib.format  # some versions of numpy have no types for it
     with path.open("wb") as stream:
-        header = np.lib.format.header_data_from_array_1_0(array)  # type: ignore[no-untyped-call]
-        np.lib.format.write_array_header_1_0(stream, header)  # type: ignore[no-untyped-call]
+        npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(array))
         stream.write(array.reshape(-1).view(np.uint8).data)
 
 

@@ -177,9 +177,11 @@ def test_thoughts_are_mixed_and_answers_are_not(model: Model, monkeypatch: Any) 
     fed = []
     forward = type(model.network).forward
 
-    def spy(self: Any, tokens: Any, cache: Any, window: Any, taps: Any, mixtures: Any) -> Any:
+    def spy(
+        self: Any, tokens: Any, cache: Any, window: Any, taps: Any, mixtures: Any, *more: Any
+    ) -> Any:
         fed.append((window.columns[0, -1].item(), mixtures is not None))
-        return forward(self, tokens, cache, window, taps, mixtures)
+        return forward(self, tokens, cache, window, taps, mixtures, *more)
 
     monkeypatch.setattr(type(model.network), "forward", spy)
     answer = regex("[a-z]{4}", model.vocabulary)
