@@ -105,7 +105,7 @@ class Ballot:
         assert first.log_p is not None, "it was asked for"
         assert first.allowed is not None, "it was asked for"
         sides = {yes: -np.inf, no: -np.inf}
-        for token in np.flatnonzero(first.allowed):
+        for token in np.flatnonzero(first.allowed).tolist():
             side = tokens[token][:1]
             if side in sides:
                 sides[side] = np.logaddexp(sides[side], first.log_p[token])

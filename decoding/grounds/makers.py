@@ -26,7 +26,7 @@ from tether.grounding import neighbours, references, transitions
 from tether.grounding.evidence import Ids
 from tether.grounding.index.maker import Maker, Progress
 from tether.grounding.index.store import Passages
-from tether.grounding.index.strings import blocks, save_array
+from tether.grounding.index.strings import blocks, save_array, write_header
 from tether.grounding.index.writing import Edit
 
 OpenModel = Callable[[], Model]
@@ -209,8 +209,7 @@ class _Rows:
         if name not in self._files:
             file = self._stack.enter_context((self._folder / name).open("wb"))
             shape = (self._rows, block.shape[1])
-            header = {"descr": block.dtype.str, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+            write_header(file, block.dtype, shape)
             self._files[name] = file
         self._files[name].write(block.tobytes())
 

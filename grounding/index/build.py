@@ -146,7 +146,7 @@ def delete(
         passages = Passages(edit.old.part(PASSAGES).folder)
         unwanted = set(names)
         keep = np.array([name not in unwanted for name in passages.names], bool)
-        missing = unwanted - {passages.names[i] for i in np.flatnonzero(~keep)}
+        missing = unwanted - {passages.names[i] for i in np.flatnonzero(~keep).tolist()}
         if missing:
             raise UsageError(
                 f"The index {path} has no document '{min(missing)}'.",

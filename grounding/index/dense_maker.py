@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from tether.grounding.index.dense import LISTS, NAME, VECTORS, WHITENING, Dense
 from tether.grounding.index.embed import Embedder, Vectors
 from tether.grounding.index.maker import Progress
 from tether.grounding.index.store import Passages
-from tether.grounding.index.strings import Strings, blocks, load_array
+from tether.grounding.index.strings import Strings, blocks, load_array, write_header
 from tether.grounding.index.whitening import Whitening
 from tether.grounding.index.writing import Edit
 
@@ -104,7 +104,7 @@ class _Write:
             self._whitening.save(folder / WHITENING)
         about = self._about()
         with (folder / VECTORS).open("wb") as file:
-            _header(file, len(self._texts), about["width"])
+            write_header(file, np.dtype("<f4"), (len(self._texts), about["width"]))
             advance, done = self._progress.stage("vectors", len(self._texts)), 0
             for vectors in self._vectors():
                 file.write(vectors.astype("<f4").tobytes())
@@ -180,9 +180,3 @@ class _Write:
 def _is_outgrown(old: Dense, count: int) -> bool:
     whitened_on: int = old.facts["whitened_on"]
     return old.whitening is not None and whitened_on < _WHITENED_ON and count >= 4 * whitened_on
-
-
-def _header(file: BinaryIO, rows: int, width: int) -> None:
-    """The head of a .npy file: the numbers follow by ordinary writes, which tell of a full disk."""
-    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
-    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]

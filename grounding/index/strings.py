@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, BinaryIO, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,13 @@ def load_array(path: Path, dtype: str, num_axes: int) -> NDArray[Any]:
     return np.asarray(found)  # still mapped, without the cost of numpy's memmap class
 
 
+def write_header(stream: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """The head of a .npy file: the numbers follow by ordinary writes, which tell of a full disk."""
+    npy: Any = np.lib.format  # some versions of numpy have no types for it
+    descr = npy.dtype_to_descr(dtype)
+    npy.write_array_header_1_0(stream, {"descr": descr, "fortran_order": False, "shape": shape})
+
+
 def save_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array as a .npy file.
 
@@ -128,9 +135,8 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
         OSError: The disk is full, or the like.
     """
     array = np.ascontiguousarray(array)
-    npy: Any = np.lib.format  # some versions of numpy have no types for it
     with path.open("wb") as stream:
-        npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(array))
+        write_header(stream, array.dtype, array.shape)
         stream.write(array.reshape(-1).view(np.uint8).data)
 
 
