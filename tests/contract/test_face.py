@@ -30,8 +30,12 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
     }
 
 
+# What a shell puts in the background ignores Ctrl-C, and so would all that it starts.
+LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def start(tmp_path: Path, *args: str, delay: float = 0.0, **more: Any) -> subprocess.Popen[bytes]:
-    code = FAKE.format(delay=delay)
+    code = LISTENING + FAKE.format(delay=delay)
     more.setdefault("env", environment(tmp_path))
     for name in ("stdin", "stdout", "stderr"):
         more.setdefault(name, subprocess.PIPE)
@@ -248,7 +252,7 @@ def test_kill_9_at_any_time_loses_and_doubles_nothing(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_a_batch_that_goes_on(tmp_path: Path) -> None:
     whole = batch_input(tmp_path, 200)
     args = ("batch", "in.jsonl", "-o", "out.jsonl", "--resume")
-    process = start(tmp_path, *args, delay=0.2, stdin=subprocess.DEVNULL)
+    process = start(tmp_path, *args, delay=0.02, stdin=subprocess.DEVNULL)
     while not (tmp_path / "out.jsonl").exists() or not (tmp_path / "out.jsonl").stat().st_size:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
