@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, field, fields
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -50,7 +50,7 @@ def parse(text: str, kinds: Mapping[str, type[Kind]], word: str) -> Kind:
     name, colon, weight = head.partition(":")
     kind = kinds.get(name.strip())
     if kind is None:
-        raise UsageError(f"There is no {word} {name.strip()!r}.", hint=_suggest(name, kinds))
+        raise UsageError(f"There is no {word} {name.strip()!r}.", hint=suggest(name, kinds))
     given: dict[str, Any] = {}
     for pair in [f"weight={weight}"] * bool(colon) + pairs:
         key, _, value = (part.strip() for part in pair.partition("="))
@@ -78,7 +78,7 @@ def _value(kind: type[Any], name: str, key: str, text: str) -> object:
     """The value of an option as its type."""
     known = {field.name: field for field in options(kind)}
     if key not in known:
-        raise UsageError(f"{name} has no option {key!r}.", hint=_suggest(key, known))
+        raise UsageError(f"{name} has no option {key!r}.", hint=suggest(key, known))
     place = f"{name}: {key}={text}"
     wanted = get_type_hints(kind)[key]
     if wanted is bool:
@@ -119,7 +119,8 @@ def _number(wanted: type[float], text: str, field: Field[Any], place: str) -> fl
     return number
 
 
-def _suggest(wrong: str, known: Mapping[str, Any]) -> str:
+def suggest(wrong: str, known: Collection[str]) -> str:
+    """What to say to a name that is not known: the nearest ones, else all."""
     near = get_close_matches(wrong, known, n=3, cutoff=0.5)
     if near:
         return f"Did you mean {' or '.join(near)}?"

@@ -1,0 +1,1 @@
+"""Drafts: tokens proposed before they are chosen, so that one forward reads several of them."""
