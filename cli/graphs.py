@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tether.errors import UsageError
+from tether.errors import EvidenceError
 
 if TYPE_CHECKING:
     from tether.grammars.vocabulary import Vocabulary
@@ -19,7 +19,12 @@ _MOST_NAMED = 200
 
 
 class Source:
-    """A graph's folder; see `tether.grammars.sparql.lookup.GraphSource`."""
+    """A graph by its folder or its file; see `tether.grammars.sparql.lookup.GraphSource`.
+
+    Args:
+        path: A folder made by `tether graph build`, or a file of RDF. The graph of a file is made
+            when it is first asked for, and kept among the caches under a hash of the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,10 +36,19 @@ class Source:
 
         Raises:
             UnavailableError: There is none, or it is damaged.
+            UsageError: The file is of no known format.
+            EvidenceError: The file is broken.
+            OutputError: What is made of the file cannot be kept.
         """
-        from tether.grounding.graph.graph import Graph as Opened
+        from tether.cli.commands.paths import cache_dir
+        from tether.cli.meter import Meter
+        from tether.grounding.graph.cached import open_graph
 
-        return Opened.open(self.path)
+        try:
+            with Meter() as meter:
+                return open_graph(self.path, cache_dir(), meter)
+        except EvidenceError as error:
+            raise _named(error, self.path) from None
 
     @property
     def digest(self) -> str:
@@ -45,7 +59,7 @@ class Source:
     @property
     def key(self) -> str:
         """Its facts and where they are: what is compiled over it asks the store there."""
-        return f"{self.digest} {self.path}"
+        return f"{self.digest} {self.graph.path}"
 
     @cached_property
     def described(self) -> str:
@@ -67,29 +81,35 @@ class Source:
     def lookup(self, vocabulary: Vocabulary) -> Lookup:
         """The graph over a vocabulary; its names are cut and kept where they are not yet."""
         if vocabulary.key not in self._lookups:
-            self._lookups[vocabulary.key] = self.graph.lookup(vocabulary.key, vocabulary.encode)
+            from tether.cli.meter import Meter
+
+            graph = self.graph
+            with Meter() as meter:
+                found = graph.lookup(vocabulary.key, vocabulary.encode, progress=meter)
+            self._lookups[vocabulary.key] = found
         return self._lookups[vocabulary.key]
 
 
 def source(path: str | None) -> Source | None:
-    """The graph at a path.
-
-    Raises:
-        UsageError: The path is a file of data, which has to be built first.
-    """
+    """The graph at a path."""
     if path is None:
         return None
-    if Path(path).is_file():
-        raise UsageError(
-            f"{path} is a file; --graph takes the folder of a graph.",
-            hint=f"Build it once: tether graph build {path} -o NAME",
-        )
-    return _source(Path(path).resolve())
+    found = Path(path).resolve()
+    return _source(found, found.stat().st_mtime_ns if found.is_file() else 0)
 
 
 @lru_cache(maxsize=4)
-def _source(path: Path) -> Source:
+def _source(path: Path, changed_ns: int) -> Source:
+    """A file that was changed is another graph."""
     return Source(path)
+
+
+def _named(error: EvidenceError, path: Path) -> EvidenceError:
+    """What is wrong with a file; where an option of `tether graph build` is the cure, all of it."""
+    if "--base" not in error.hint:
+        return error
+    cure = f"{error.hint.rstrip('.')}: tether graph build {path.name} --base IRI -o FOLDER"
+    return EvidenceError(error.message, hint=cure, pointer=error.pointer)
 
 
 def described(graph: object) -> str:

@@ -68,7 +68,7 @@ _METAVARS = {
     "amateur": "NAME",
     "expert": "NAME",
     "index": "FOLDER",
-    "graph": "FOLDER",
+    "graph": "FOLDER|FILE",
 }
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
 """Flags that do not say the same as the setting."""

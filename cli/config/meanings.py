@@ -25,7 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "query": {
         "sparql": "`true`: queries of SPARQL are what may be said, as with `tether sparql`.",
-        "graph": "A graph (`tether graph build`); queries name what exists in it.",
+        "graph": "A graph: its folder or a file of RDF (.ttl, ...). Queries name what is in it.",
         "guarantee": "What holds of a query; default: `nonempty` with a graph, `syntax` without.",
         "execute": "Run the query and write its rows instead.",
         "explain": "Say on stderr what was guaranteed, and how it came about.",

@@ -77,9 +77,6 @@ def test_the_last_look_withholds(kg: str, tether: Tether, monkeypatch: pytest.Mo
 
 
 def test_usage(home: Path, tether: Tether) -> None:
-    ran = tether("sparql", MANAGER, "-g", str(COMPANY))
-    assert (ran.code, ran.out) == (2, "")
-    assert "tether graph build" in ran.err
     assert tether("sparql", MANAGER, "-g", "nowhere").code == 7
     assert tether("sparql", MANAGER, "--execute").code == 2
     assert tether("sparql", MANAGER, "--guarantee", "nonempty").code == 2
@@ -115,3 +112,39 @@ def test_a_profile_asks_for_queries(kg: str, tether: Tether, home: Path) -> None
     ran = tether("text", MANAGER, "--profile", "ask")
     assert ran.code == 0
     assert "SELECT" in ran.out
+
+
+def test_a_file_is_a_graph(home: Path, tether: Tether, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("sparql", MANAGER, "-g", str(COMPANY), "--execute", "-o", "csv")
+    assert tether(*asked).out == f"x\r\n{ANSWER}\r\n"
+    monkeypatch.setattr("tether.grounding.graph.cached.build", None)  # it is made once
+    ran = tether(*asked)
+    assert (ran.code, ran.out, ran.err) == (0, f"x\r\n{ANSWER}\r\n", "")
+
+
+def test_a_file_that_changed_is_another_graph(home: Path, tether: Tether) -> None:
+    graph = home / "kg.ttl"
+    text = COMPANY.read_text()
+    for manager in ("NilsFischer", "LenaVogel"):
+        graph.write_text(text.replace(":manager :NilsFischer", f":manager :{manager}"))
+        ran = tether("sparql", MANAGER, "-g", "kg.ttl", "--execute", "-o", "csv")
+        assert ran.out == f"x\r\nhttps://example.org/company#{manager}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "cure"),
+    [
+        ("kg.txt", "", 2, ".ttl, .nt"),
+        ("kg.ttl", "@prefix : <http://e/> .\n:a :b .\n", 3, "Mend that place"),
+        ("kg.ttl", "<a> <b> <c> .\n", 3, "tether graph build kg.ttl --base IRI -o FOLDER"),
+        ("kg.ttl", "", 3, "Name files that do"),
+    ],
+)
+def test_a_file_that_is_no_graph(
+    home: Path, tether: Tether, name: str, text: str, code: int, cure: str
+) -> None:
+    (home / name).write_text(text)
+    ran = tether("sparql", MANAGER, "-g", name)
+    assert (ran.code, ran.out) == (code, "")
+    assert cure in ran.err
+    assert not list((home.parent / "cache" / "graphs").glob("*"))
