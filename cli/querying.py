@@ -33,6 +33,7 @@ def ask(given: single.Given, flags: Mapping[str, Any], output: Output) -> None:
         raise UsageError("--execute needs a graph.", hint="Give --graph FOLDER.")
     task = single.task_of(given, resolved, is_json=False)
     loaded = engine.load(resolved.settings)
+    single.tell_overlooked(task, loaded)
     try:
         (outcome,) = Session(loaded).run([task])
         answer = _rows(outcome, resolved)

@@ -45,6 +45,7 @@ def generate(given: Given, flags: Mapping[str, Any], *, is_json: bool) -> None:
     from tether.cli.session import Session
 
     loaded = engine.load(resolved.settings)
+    tell_overlooked(task, loaded)
     (outcome,) = Session(loaded).run([task], on_delta=_listener(resolved["stream"]))
     if resolved["stats"]:
         streams.say(stats_line(outcome, loaded.name))
@@ -114,6 +115,14 @@ def task_of(given: Given, resolved: Resolved, *, is_json: bool) -> Task:
     fields = options.variables(given.variables)
     prompt, passages = _inputs(given, needed=not fields and not maker.passages)
     return maker.single(prompt, fields, passages, given.key)
+
+
+def tell_overlooked(task: Task, loaded: Engine) -> None:
+    """Say on stderr which settings of a task have no effect."""
+    from tether.cli.overlooked import overlooked
+
+    for sentence in overlooked(task, loaded):
+        streams.say(f"tether: warning: {sentence}.", style="33")
 
 
 def _wrong_command(resolved: Resolved, *, is_json: bool) -> UsageError:

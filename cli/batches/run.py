@@ -17,6 +17,7 @@ from tether.cli.batches.output import BatchOutput
 from tether.cli.batches.records import record
 from tether.cli.batches.retry import Retry
 from tether.cli.batches.rows import Line, Row
+from tether.cli.overlooked import overlooked
 from tether.cli.session import Outcome, Session, Task
 from tether.cli.tasks import TaskMaker
 from tether.errors import ProfileError, UsageError
@@ -136,10 +137,8 @@ class Batch:
             self._tell(
                 "model", f"Rows ask for the model {row.chat.model!r}; {engine.name} answers them."
             )
-        if task.system and engine.reads_fields:
-            self._tell(
-                "system", f"Rows have instructions (system), which {engine.name} does not read."
-            )
+        for sentence in overlooked(task, engine):
+            self._tell(sentence, f"Rows have settings without effect: {sentence}.")
 
     def _tell(self, about: str, message: str) -> None:
         if about not in self.told:
