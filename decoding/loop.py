@@ -67,7 +67,9 @@ class Loop:
     def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
         """Decode requests, pulled only as slots come free; yield results as rows end.
 
-        A row's text depends on its request alone, not on the rows beside it.
+        A row's text depends on its request alone, not on the rows beside it. `requests` is asked
+        again after every turn that leaves room: where requests come in at any time, it ends while
+        there are none and goes on when there are.
         """
         with ThreadPoolExecutor(1, "masks") as threads:
             batch = _Batch(self._models, self.slots, self._refused, threads, on_delta)
@@ -76,6 +78,7 @@ class Loop:
             while batch.rows:
                 batch.turn()
                 yield from batch.retire(source)
+                yield from batch.fill(source)
 
     def _ready(self, request: Request) -> Request:
         """The request, healed; what stands on the places or first choices of a row is left."""
@@ -120,6 +123,7 @@ class _Batch:
         place = 0
         while place < len(self.rows):
             row = self.rows[place]
+            row.check_cancelled()
             fresh: Row | None = row
             if row.finish is not None:
                 self._views.close(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Literal
 
 from tether.decoding.terms.term import Term, Variant
@@ -61,6 +62,7 @@ class Request:
             no part of the text and cost nothing of `max_tokens`.
         sources: Evidence that is looked up for every token.
         extract: Whether quotes of the evidence are the most probable ones, found by a search.
+        cancel: Set by another thread to end the row before its time.
     """
 
     key: str
@@ -76,6 +78,7 @@ class Request:
     again: tuple[int, ...] = ()
     sources: tuple[Source, ...] = ()
     extract: bool = False
+    cancel: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,11 @@ class Row:
         """End the row with an error of its own; other rows go on."""
         self._stop(_REASONS.get(type(error), "error"), str(error))
 
+    def check_cancelled(self) -> None:
+        """End the row where somebody wants that."""
+        if self.request.cancel is not None and self.request.cancel.is_set():
+            self._stop("cancelled", "The row was cancelled.")
+
     def deltas(self) -> list[Delta]:
         """The text that is new since the last call; whole characters only."""
         self._flush(final=self.finish is not None)

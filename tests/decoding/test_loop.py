@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -200,3 +201,39 @@ def test_free_text_holds_no_control_tokens(model: Model) -> None:
         results = {result.key: result for result in Loop(model).run(rows)}
         assert pad not in results["free"].tokens
         assert results["free"].stats.output_tokens > 0 or results["free"].finish == "stop"
+
+
+def test_requests_may_come_in_while_rows_run(model: Model) -> None:
+    waiting = [ask(model, "first", max_tokens=12)]
+
+    class Inbox:
+        """Empty for now is not empty for good."""
+
+        def __iter__(self) -> Iterator[Request]:
+            return self
+
+        def __next__(self) -> Request:
+            if not waiting:
+                raise StopIteration
+            return waiting.pop()
+
+    def hear(delta: Delta) -> None:
+        if delta.key == "first" and not told:
+            told.append(delta.key)
+            waiting.append(ask(model, "second", max_tokens=2))
+
+    told: list[str] = []
+    results = list(Loop(model, slots=2).run(Inbox(), hear))
+    assert [result.key for result in results] == ["second", "first"]
+    alone = run_one(model, ask(model, "first", max_tokens=12))
+    assert results[1].tokens == alone.tokens
+
+
+def test_a_row_is_cancelled_from_outside(model: Model) -> None:
+    cancel = threading.Event()
+    rows = [ask(model, "gone", max_tokens=100, cancel=cancel), ask(model, "stays", max_tokens=9)]
+    results = Loop(model, slots=2).run(rows, lambda delta: cancel.set())
+    found = {result.key: result for result in results}
+    assert found["gone"].finish == "cancelled"
+    assert found["gone"].stats.output_tokens < 9
+    assert found["stays"].tokens == run_one(model, rows[1]).tokens
