@@ -42,7 +42,7 @@ from tether.grammars.json_schema.front.literals import literal
 from tether.grammars.json_schema.front.numerals import number_value
 from tether.grammars.json_schema.front.objects import write_object_view
 from tether.grammars.json_schema.front.order import DeclaredOrder
-from tether.grammars.json_schema.front.strings import string_body
+from tether.grammars.json_schema.front.strings import string_value
 from tether.grammars.json_schema.front.tokens import Style
 from tether.grammars.json_schema.front.weaker import weaker
 from tether.grammars.json_schema.size import num_values
@@ -167,7 +167,7 @@ class Compiler:
             case EnumView():
                 return self._listed(view.values, part)
             case StringView():
-                return self.grammar.terminal(string_body(self.grammar, view, part.free))
+                return string_value(self.grammar, view, part.free)
             case IntegerView() | NumberView():
                 return number_value(self.grammar, view)
             case ObjectView():

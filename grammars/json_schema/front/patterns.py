@@ -51,6 +51,11 @@ class Language:
         """Whether these are all strings."""
         return self.nodes == (_ANYTHING,)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything may come before what the pattern asks for."""
+        return all(branch[:1] == (_ANYTHING,) for branch in self.branches)
+
     def counted(self, low: int, high: int | None) -> str | None:
         """The body for strings of `low` to `high` characters, where they are all of one kind."""
         run = self.nodes[0] if len(self.nodes) == 1 else None

@@ -15,8 +15,36 @@ _LONGEST = 2000
 _LONGEST_BESIDE = 256
 """The same where a pattern or a format is counted along with the length."""
 _MOST_EXCLUDED = 2000
+_UNUSED = r"\x{10ffff}"
 _MOST_PARTS = 8
 """Shapes and exclusions of one string: the engine multiplies their states."""
+
+
+def string_value(grammar: Grammar, view: StringView, free: bool) -> str:
+    """The expression of a string; `free` as for `string_body`."""
+    name = grammar.terminal(string_body(grammar, view, free))
+    guide = _guide(grammar, view, free)
+    return f"({name} | {grammar.terminal(guide, 'G')} {grammar.never()})" if guide else name
+
+
+def _guide(grammar: Grammar, view: StringView, free: bool) -> str | None:
+    """The body of a terminal that leads nowhere and makes the masks of the string cheaper, if any.
+
+    Where a pattern may be found anywhere, every text begins some string in which it is; the engine
+    sees that of its sets of tokens only while no part of the pattern is there. The guide says it
+    at all times. It ends with a character that nobody writes, and what it ends can go on only as
+    the string itself: no mask holds a token for its sake.
+    """
+    if view.formats or view.excluded or view.excluded_patterns or view.excluded_formats:
+        return None
+    shapes = [*_shapes(grammar, view, free)]
+    if len(shapes) != 1 or not shapes[0].is_open:
+        return None
+    _, high = _length(grammar, view, free, shaped=True)
+    if high is not None and high <= shapes[0].shortest:
+        return None
+    most = None if high is None else high - shapes[0].shortest - 1
+    return f'/"{grammar.style.char}{_times(0, most)}{_UNUSED}/'
 
 
 def string_body(grammar: Grammar, view: StringView, free: bool) -> str:

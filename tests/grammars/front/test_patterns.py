@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from tether.grammars.constraint import Constraint
+from tether.grammars.engine import EngineConstraint
 from tether.grammars.json_schema import json_schema
 from tether.grammars.json_schema.front import front
 from tether.grammars.json_schema.front.patterns import pattern_language
@@ -83,3 +85,23 @@ def test_names_of_all_kinds_together_lead_nowhere_by_themselves(byte_vocab: Voca
     allowed = {byte_vocab.tokens[token] for token in allowed_tokens(matcher)}
     assert b'"' in allowed
     assert b"1" not in allowed
+
+
+@pytest.mark.parametrize("length", [{}, {"maxLength": 10}])
+def test_a_guide_changes_no_mask(byte_vocab: Vocabulary, length: dict[str, int]) -> None:
+    grammar = front({"type": "string", "pattern": "ab+c|[0-9]{3}", **length}).grammar
+    alone = re.sub(r"\((S\d+) \| G\d+ never::0\)", r"\1", grammar)
+    assert alone != grammar
+    guided, plain = (EngineConstraint(text, byte_vocab).start() for text in (grammar, alone))
+    for token in byte_vocab.speller.spell('"a\U0010ffff\\nab1\U0010ffff234"'.encode()):
+        assert allowed_tokens(guided) == allowed_tokens(plain)
+        for matcher in (guided, plain):
+            matcher.advance(token)
+    assert guided.can_end
+
+
+@pytest.mark.parametrize(
+    "rule", [{"pattern": "^a"}, {"pattern": "a", "maxLength": 1}, {"pattern": "a", "format": "uri"}]
+)
+def test_a_string_that_may_not_begin_with_anything_has_no_guide(rule: dict[str, Any]) -> None:
+    assert "never" not in front({"type": "string", **rule}).grammar
