@@ -8,12 +8,13 @@ in one forward, however long they were left alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from tether.decoding.cache import SlotCache
+from tether.decoding.drafts.draft import Draft
 from tether.decoding.knob.steer import Steer, Steering
 from tether.decoding.models.base import Head, Network, Watch
 from tether.decoding.nudge import Retelling
@@ -74,12 +75,14 @@ class Reading:
         places: A lane's place among the lanes.
         taps: The layers that were read early.
         attention: [heads, lanes, length] of the watched heads; None where none were watched.
+        drafted: [nodes, width] of the last layer, after the tokens of each lane's draft.
     """
 
     hidden: Tensor
     places: Mapping[Lane, int]
     taps: tuple[int, ...]
     attention: Tensor | None = None
+    drafted: Mapping[Lane, Tensor] = field(default_factory=dict)
 
     def of(self, wanted: Sequence[tuple[Lane, int | None]]) -> Tensor:
         """[wanted, width] of lanes, each at a tapped layer or (None) at the last."""
@@ -125,10 +128,20 @@ class Lanes:
         self._lanes[lane.slot] = None
         self._cache.lengths[lane.slot] = 0
 
-    def run_all(self, taps: tuple[int, ...], heads: tuple[Head, ...] = ()) -> Reading:
-        """One forward over all lanes."""
+    def run_all(
+        self,
+        taps: tuple[int, ...],
+        heads: tuple[Head, ...] = (),
+        drafts: Mapping[Lane, Draft] | None = None,
+    ) -> Reading:
+        """One forward over all lanes, and over what is drafted after some of them."""
         self._close_gaps()
-        return self._run([lane for lane in self._lanes if lane is not None], taps, heads)
+        return self._run([lane for lane in self._lanes if lane is not None], taps, heads, drafts)
+
+    def keep(self, lane: Lane, nodes: Sequence[int]) -> None:
+        """Of what was drafted after a lane in the last forward, hold a path, and no others."""
+        self._cache.keep(lane.slot, lane.held, nodes)
+        lane.held += len(nodes)
 
     def run(self, lanes: Sequence[Lane], taps: tuple[int, ...]) -> Reading:
         """One forward over these lanes; those that stand between them catch up beside them."""
@@ -147,17 +160,28 @@ class Lanes:
         return Retelling(self.network, self._cache, lane.slot, token, _steering([lane]))
 
     def _run(
-        self, lanes: list[Lane], taps: tuple[int, ...], heads: tuple[Head, ...] = ()
+        self,
+        lanes: list[Lane],
+        taps: tuple[int, ...],
+        heads: tuple[Head, ...] = (),
+        drafts: Mapping[Lane, Draft] | None = None,
     ) -> Reading:
         for lane in lanes:
             while len(pending := lane.pending()) > _CHUNK:
                 self._forward([lane], [pending[:_CHUNK]], ())
         mixtures = _stacked([lane.take_mixture() for lane in lanes])
         watch = Watch(heads) if heads else None
-        flat = self._forward(lanes, [lane.pending() for lane in lanes], taps, mixtures, watch)
-        hidden = flat.view(1 + len(taps), len(lanes), -1)
+        given = {
+            place: drafts[lane] for place, lane in enumerate(lanes) if drafts and lane in drafts
+        }
+        pending = [lane.pending() for lane in lanes]
+        flat = self._forward(lanes, pending, taps, mixtures, watch, given)
+        read = flat.view(1 + len(taps), -1, flat.shape[1])
         places = {lane: n for n, lane in enumerate(lanes)}
-        return Reading(hidden, places, taps, None if watch is None else watch.attention)
+        attention = None if watch is None else watch.attention
+        nodes = read[0, len(lanes) :].split([len(draft) for draft in given.values()])
+        drafted = {lanes[place]: found for place, found in zip(given, nodes, strict=True)}
+        return Reading(read[:, : len(lanes)], places, taps, attention, drafted)
 
     def _forward(
         self,
@@ -166,14 +190,19 @@ class Lanes:
         taps: tuple[int, ...],
         mixtures: Tensor | None = None,
         watch: Watch | None = None,
+        drafts: Mapping[int, Draft] | None = None,
     ) -> Tensor:
         network, cache = self.network, self._cache
         for lane in lanes:
             cache.rollback(lane.slot, cache.lengths[lane.slot] - lane.held)
         counts = [len(tokens) for tokens in pending]
         first = lanes[0].slot
-        window = cache.window(first, counts, device=network.device, dtype=network.dtype)
-        padded = [tokens + [0] * (max(counts) - len(tokens)) for tokens in pending]
+        window = cache.window(
+            first, counts, device=network.device, dtype=network.dtype, drafts=drafts
+        )
+        whole = [[*own, *_tokens(drafts, row)] for row, own in enumerate(pending)]
+        width = max(window.counts)
+        padded = [tokens + [0] * (width - len(tokens)) for tokens in whole]
         tokens = torch.tensor(padded).to(network.device)
         hidden = network.forward(tokens, cache, window, taps, mixtures, watch, _steering(lanes))
         cache.commit(window)
@@ -197,6 +226,11 @@ def _steering(lanes: Sequence[Lane]) -> Steering | None:
     if not any(steers):
         return None
     return Steering(steers, [len(lane.prompt) - 1 for lane in lanes])
+
+
+def _tokens(drafts: Mapping[int, Draft] | None, row: int) -> Sequence[int]:
+    """What is drafted for the row at a place."""
+    return drafts[row].tokens if drafts and row in drafts else ()
 
 
 def _stacked(mixtures: Sequence[Tensor | None]) -> Tensor | None:

@@ -78,7 +78,7 @@ def _states(network: Network, rows: list[tuple[int, ...]], layer: int | None) ->
     cache = SlotCache(network.num_layers, len(rows))
     window = cache.window(0, counts, device=network.device, dtype=network.dtype)
     real = [r * width + i for r, count in enumerate(counts) for i in range(count)]
-    window = replace(window, last=torch.tensor(real, device=network.device))
+    window = replace(window, reads=torch.tensor(real, device=network.device))
     padded = [[*row, *[0] * (width - len(row))] for row in rows]
     fed = torch.tensor(padded, device=network.device)
     if layer is None:

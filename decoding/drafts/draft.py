@@ -53,6 +53,29 @@ class Draft:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def is_chain(self) -> bool:
+        """Whether no token has two successors."""
+        return self.parents == tuple(range(-1, len(self) - 1))
+
+    @property
+    def depths(self) -> list[int]:
+        """How many drafted tokens stand before each node on its path."""
+        found: list[int] = []
+        for parent in self.parents:
+            found.append(found[parent] + 1 if parent >= 0 else 0)
+        return found
+
+    @property
+    def lineage(self) -> list[list[bool]]:
+        """[nodes, nodes]: whether the second is the first or one before it on its path."""
+        found: list[list[bool]] = []
+        for node, parent in enumerate(self.parents):
+            seen = list(found[parent]) if parent >= 0 else [False] * len(self)
+            seen[node] = True
+            found.append(seen)
+        return found
+
     def path(self, node: int) -> list[int]:
         """The nodes from the first down to `node`, which may be -1: then there are none."""
         found: list[int] = []

@@ -132,8 +132,9 @@ class Network(Protocol):
             edit: Changes what layers hand on; None leaves it.
 
         Returns:
-            What `head` reads of each row's last real token: [rows, width] of the last layer, then
-            as much of each tap in turn, under the last norm; [(1 + taps) * rows, width].
+            What `head` reads where the window says, most often at each row's last token: [reads,
+            width] of the last layer, then as much of each tap in turn, under the last norm;
+            [(1 + taps) * reads, width].
 
         Raises:
             ModelError: There are taps, a watch or an edit, and this network has no place for them.

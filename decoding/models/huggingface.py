@@ -132,7 +132,7 @@ class HuggingFaceNetwork:
         inputs: dict[str, Any] = {
             "attention_mask": self._masks(window),
             # Padding may point past the last position of a learned table.
-            "position_ids": window.columns.clamp(max=self.max_positions - 1),
+            "position_ids": window.positions.clamp(max=self.max_positions - 1),
             "past_key_values": _WindowCache(cache, window),
             "use_cache": True,
         }
@@ -143,11 +143,11 @@ class HuggingFaceNetwork:
         if taps:
             norm = self._last_norm()
             found = base(**inputs, output_hidden_states=True)
-            early = [norm(_last(found.hidden_states[tap], window)) for tap in taps]
-            return torch.cat([_last(found.last_hidden_state, window), *early])
+            early = [norm(_read(found.hidden_states[tap], window)) for tap in taps]
+            return torch.cat([_read(found.last_hidden_state, window), *early])
         if self._plain_head:
-            return _last(base(**inputs).last_hidden_state, window)
-        return _last(self._model(**inputs).logits, window)
+            return _read(base(**inputs).last_hidden_state, window)
+        return _read(self._model(**inputs).logits, window)
 
     def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
         """See Network.head."""
@@ -197,9 +197,9 @@ class HuggingFaceNetwork:
         return {"full_attention": full, "sliding_attention": sliding}
 
 
-def _last(states: Tensor, window: Window) -> Tensor:
-    """[rows, q, width] -> [rows, width] at each row's last real token."""
-    return states.reshape(-1, states.shape[-1])[window.last]
+def _read(states: Tensor, window: Window) -> Tensor:
+    """[rows, q, width] -> [reads, width]."""
+    return states.reshape(-1, states.shape[-1])[window.reads]
 
 
 def _sliding_window(config: Any) -> tuple[int | None, bool]:

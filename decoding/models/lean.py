@@ -124,14 +124,14 @@ class LeanNetwork:
         rows, width = tokens.shape
         real = _real_tokens(window, width)  # None where nothing is padding
         flat = tokens.reshape(-1) if real is None else tokens.reshape(-1)[real]
-        columns = window.columns.reshape(-1)
-        columns = columns if real is None else columns[real]
-        rotary = self._cos[columns], self._sin[columns]  # each [tokens, 1, head_dim]
-        last = window.last if real is None else torch.searchsorted(real, window.last)
+        positions = window.positions.reshape(-1)
+        positions = positions if real is None else positions[real]
+        rotary = self._cos[positions], self._sin[positions]  # each [tokens, 1, head_dim]
+        reads = window.reads if real is None else torch.searchsorted(real, window.reads)
         hidden = F.embedding(flat, self._embedding)  # [tokens, width]
         if mixtures is not None:
-            mix(hidden, last, mixtures, self._embedding)
-        states = [hidden[last]] if taps else []  # before the first layer, then after each
+            mix(hidden, reads[:rows], mixtures, self._embedding)
+        states = [hidden[reads]] if taps else []  # before the first layer, then after each
         for number, (layer, held) in enumerate(zip(self._layers, cache.layers, strict=True)):
             normed = self._normalise(hidden, layer.attention_norm)
             query, key, value = self._project(layer, normed, rotary)
@@ -146,10 +146,10 @@ class LeanNetwork:
             gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
             hidden = hidden + F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
             if edit is not None:
-                hidden = edit(number + 1, hidden, _rows(real, rows, width, columns), columns)
+                hidden = edit(number + 1, hidden, _rows(real, rows, width, positions), positions)
             if taps:
-                states.append(hidden[last])
-        read = torch.cat([hidden[last], *(states[tap] for tap in taps)])
+                states.append(hidden[reads])
+        read = torch.cat([hidden[reads], *(states[tap] for tap in taps)])
         return self._normalise(read, self._norm)
 
     def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:

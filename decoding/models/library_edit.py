@@ -49,5 +49,5 @@ def _changed(edit: Edit, number: int, window: Window, _: Module, __: object, out
     count, width = window.columns.shape
     rows = torch.arange(count, device=states.device).repeat_interleave(width)
     flat = states.reshape(-1, states.shape[-1])
-    edited = edit(number, flat, rows, window.columns.reshape(-1)).view_as(states)
+    edited = edit(number, flat, rows, window.positions.reshape(-1)).view_as(states)
     return (edited, *output[1:]) if isinstance(output, tuple) else edited
