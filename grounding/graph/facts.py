@@ -18,7 +18,7 @@ Source: six-fold indexing of RDF (Weiss et al., Hexastore, 2008), of which three
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -33,6 +33,9 @@ Ids = NDArray[np.int32]
 """Terms of the dictionary, int32 [n], ascending and each once."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
+
+_KEPT_EDGES = 1 << 27
+"""Bytes of offsets that `edges` keeps."""
 
 
 class Rows(NamedTuple):
@@ -62,6 +65,7 @@ class Facts:
         predicates: int32 [num_predicates], sorted.
         subjects_of: The subjects of each predicate, by its place in `predicates`.
         objects_of: The objects.
+        edges: What each term leads to by a predicate; the last ones are kept.
     """
 
     def __init__(self, part: Part) -> None:
@@ -73,6 +77,7 @@ class Facts:
         self._p = self._load("p.offsets"), self._load("p.subjects"), self._load("p.objects")
         self._s = self._load("s.offsets"), self._load("s.predicates"), self._load("s.objects")
         self._o = self._load("o.offsets"), self._load("o.predicates"), self._load("o.subjects")
+        self.edges = lru_cache(max(2, _KEPT_EDGES // (4 * self.num_terms)))(self._edges)
 
     @property
     def num_terms(self) -> int:
@@ -141,6 +146,19 @@ class Facts:
         if position == "subject":
             return Rows(own, predicates[places], other)
         return Rows(other, predicates[places], own)
+
+    def _edges(self, predicate: int, position: Position) -> Grouped:
+        """What each term leads to by a predicate, sorted, from subjects or from objects."""
+        if position == "subject":
+            rows = self.rows("predicate", np.array([predicate], np.int32))
+            own, others = rows.subject, rows.object
+        else:
+            offsets, predicates, subjects = self._o
+            places = np.flatnonzero(predicates == predicate)
+            others = subjects[places]
+            own = np.searchsorted(offsets, places, "right").astype(np.int32) - 1
+        counts = np.bincount(own, minlength=self.num_terms)
+        return Grouped(np.append(0, np.cumsum(counts)).astype(np.int32), others)
 
     def _groups(self, ids: Ids) -> NDArray[np.int64]:
         """The places of those of `ids` that are predicates."""

@@ -9,11 +9,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from tether.graphs import Level, Ranks, Role
-from tether.grounding.graph.domains import Pattern, Reducer
 from tether.grounding.graph.facts import Facts, Ids
 from tether.grounding.graph.names import Names
 from tether.grounding.graph.oracle import Oracle
+from tether.grounding.graph.reducer import Reducer
 from tether.grounding.graph.scope import MOST_ROWS, FactsScope, Ground, VocabularyScope
+from tether.grounding.graph.shape import Pattern
 
 ASK_S = 2.0
 """What the store may take to answer a check; the next check waits for a new one after that."""

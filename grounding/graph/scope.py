@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tether.graphs import Candidates, Level, Name, Position, Ranks, Role, Term, Triple
-from tether.grounding.graph.cycles import Joiner, OverBudget, component
-from tether.grounding.graph.domains import POSITIONS, Domain, Pattern, Reducer, variables_of
+from tether.grounding.graph.cycles import settle
+from tether.grounding.graph.domains import Domain
 from tether.grounding.graph.facts import Facts, Ids
+from tether.grounding.graph.joins import OverBudget
 from tether.grounding.graph.names import Names
+from tether.grounding.graph.reducer import POSITIONS, Reducer
+from tether.grounding.graph.shape import Pattern, component, variables_of
 
 MOST_ROWS = 2_000_000
 """What the check of a cycle may cost, in rows; a thousand take 0.05 to 0.1 ms."""
@@ -172,7 +175,7 @@ class FactsScope:
         """The scope with these domains, if the patterns joined to one have a solution."""
         joined = component(patterns, around)
         try:
-            settled = Joiner(self.ground.reducer, self.ground.most_rows).settle(joined, domains)
+            settled = settle(self.ground.reducer, self.ground.most_rows, joined, domains)
         except OverBudget:
             return self._asked(patterns, domains, joined)
         return None if settled is None else replace(self, patterns=patterns, domains=settled)
