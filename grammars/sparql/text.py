@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tether.errors import GrammarError
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
+    from lark.common import LexerConf
+    from lark.lexer import ContextualLexer
 
 MOST_BYTES = 16 * 1024
 """Bytes of a query."""
@@ -109,7 +111,25 @@ def check_size(text: str) -> None:
 def _parser() -> Lark:
     from lark import Lark
 
-    return Lark(grammar_text("read"), parser="lalr", propagate_positions=True)
+    plugins = {"ContextualLexer": _lexer()}
+    grammar = grammar_text("read")
+    return Lark(grammar, parser="lalr", propagate_positions=True, _plugins=plugins)
+
+
+def _lexer() -> type[ContextualLexer]:
+    """The lexer of lark without its look for terminals that collide.
+
+    Where interegular is installed (lm-format-enforcer brings it), lark 1.3.1 compares all terminals
+    by it, unasked; over SPARQL's character ranges that takes gigabytes and does not end.
+    """
+    from lark.lexer import ContextualLexer
+
+    class Lexer(ContextualLexer):
+        def __init__(self, conf: LexerConf, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            conf.skip_validation = True
+            super().__init__(conf, *args, **kwargs)
+
+    return Lexer
 
 
 def _check_count(tree: Tree[Token]) -> None:

@@ -11,7 +11,7 @@ from w3c import queries
 from tether.errors import GrammarError
 from tether.grammars.engine import EngineConstraint, with_engine_options
 from tether.grammars.sparql.checks import check, check_static
-from tether.grammars.sparql.text import grammar_text, parse
+from tether.grammars.sparql.text import _parser, grammar_text, parse
 from tether.grammars.vocabulary import Vocabulary
 
 ARCHIVE = "w3c-sparql/sparql10-11-queries.tar.gz"
@@ -134,3 +134,11 @@ def test_each_variant_has_its_own_lines() -> None:
 
 def test_brackets_in_strings_are_none() -> None:
     parse("ASK { ?s ?p '" + "(" * 500 + "' ; ?q <p:" + "(" * 100 + "> } # " + "{" * 100)
+
+
+def test_what_lark_does_with_interegular_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It compares all terminals, which does not end; see `text._lexer`."""
+    monkeypatch.setattr("lark.lexer.has_interegular", True)
+    monkeypatch.setattr("lark.lexer.interegular", None, raising=False)
+    _parser.cache_clear()
+    assert parse("ASK { ?x ?y ?z }").data == "start"
