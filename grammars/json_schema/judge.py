@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import operator
 import re
+from collections.abc import Iterator
 
 from tether.grammars.guarded import Bytes, Refusal
 from tether.grammars.json_schema.keys import Keys, scan_keys
 from tether.grammars.json_schema.oracle import Fault, Oracle
-from tether.grammars.json_schema.scanner import Close, State, closers, path, scan
+from tether.grammars.json_schema.scanner import Close, Frame, State, closers, path, scan
 
 _LASTING = {"additionalProperties", "additionalItems", "items", "maxItems", "maxProperties"} | {
     "uniqueItems",
@@ -21,10 +22,11 @@ _LASTING = {"additionalProperties", "additionalItems", "items", "maxItems", "max
     "type",
 }
 """Keywords that an open container can break for good, whatever follows."""
-_STRING_END = re.compile(rb'["\\]')
-_END = re.compile(rb'["\s,:\]}]')
-_STOPS = b'"\\ \t\n\r\v\f,:]}'
-"""What is in one of the two above."""
+_CLOSED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\]}]|[^\s,:\[\]{}"][\s,]', re.DOTALL)
+"""A whole string, the end of a container, or that of a bare value: or what looks like one."""
+_BARE_END = re.compile(rb"[\s,\]}]")
+_STOPS = b'",]}'
+"""A value has closed when one of these is said; the end of a bare one may be seen one later."""
 _KEY_STOPS = b":"
 """A key is judged as its colon comes."""
 _LONG_TEXT = 4096
@@ -104,20 +106,21 @@ class JsonJudge:
         is_scalar = text[close.start] not in b"{["
         if is_scalar and close.end > _LONG_TEXT:
             return False
-        here = path(close.frame)
-        if "" in here:  # the library drops empty keys from its paths: the end will tell
-            return False
         try:
             value = json.loads((text[: close.end] + closers(close.frame)).decode())
         except (ValueError, RecursionError):  # a lone surrogate, say: the end will tell
             return False
-        return any(_lasts(fault, here) for fault in self._oracle.faults(value))
+        if is_scalar and self._oracle.begins_well(value):  # a seventh of the time of the faults
+            return False
+        return _is_lost(self._oracle.faults(value), close.frame)
 
 
 def _is_idle(state: State, text: Bytes) -> bool:
     """Whether nothing to judge can have closed since `state`."""
-    stop = _STRING_END if state.place == "string" else _END
-    return stop.search(text, state.length) is None
+    if state.place == "string":
+        return text.find(b'"', state.length) < 0
+    end = _BARE_END if state.place == "bare" else _CLOSED
+    return end.search(text, state.length) is None
 
 
 def _repeats(key: Bytes, close: Close) -> bool:
@@ -125,6 +128,19 @@ def _repeats(key: Bytes, close: Close) -> bool:
     if b"\\" not in key and b"\\" not in b"".join(keys):
         return bytes(key) in keys
     return json.loads(key) in map(json.loads, keys)
+
+
+def _is_lost(faults: Iterator[Fault], frame: Frame) -> bool:
+    """Whether one of the faults stays, whatever is added to the open containers up to `frame`."""
+    here: Path | None = None
+    for fault in faults:
+        if here is None:
+            here = path(frame)
+            if "" in here:  # the library drops empty keys from its paths: the end will tell
+                return False
+        if _lasts(fault, here):
+            return True
+    return False
 
 
 def _lasts(fault: Fault, here: Path) -> bool:

@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
+from tether.grammars.json_schema.begun import begun
 from tether.grammars.json_schema.formats import late_formats
 from tether.grammars.json_schema.schema_errors import pointer, schema_error, shortened
 from tether.grammars.json_schema.source import DuplicateKey, any_integer, parse_strictly
@@ -92,6 +93,16 @@ class Oracle:
         """The schema as it is judged: foreign patterns are in the strict dialect."""
         return self._read[0]
 
+    @cached_property
+    def _begun(self) -> jsonschema_rs.Validator | None:
+        """The judge of values that are not finished; None where there is no other."""
+        _, draft, options = self._asked
+        try:
+            schema = begun(self.schema)
+            return None if schema == self.schema else _validator(schema, draft, options)
+        except (RecursionError, ValueError):  # a `$ref` leads to what was left out, say
+            return None
+
     def complaint(self, text: str) -> str | None:
         """Why `text` is refused, as a sentence with the JSON Pointer of the value, or None."""
         try:
@@ -108,6 +119,13 @@ class Oracle:
         if fault is None:
             return None
         return f"At {pointer(fault.path) or 'the whole text'}: {shortened(fault.message)}."
+
+    def begins_well(self, value: Json) -> bool:
+        """Whether a quick look finds nothing wrong with `value` but what may yet come to it."""
+        try:
+            return self._begun is not None and self._begun.is_valid(value)
+        except (UnicodeEncodeError, ValueError):
+            return False
 
     def faults(self, value: Json) -> Iterator[Fault]:
         """Everything that is wrong with `value`, which may be a part of a text still growing."""
