@@ -8,6 +8,7 @@ other rotary scalings, sliding windows, quantised weights) goes through `hugging
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,14 @@ def _slides(config: dict[str, Any]) -> bool:
     if config.get("model_type") == "mistral":
         return config.get("sliding_window") is not None
     return bool(config.get("use_sliding_window"))
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Sub-layers that a forward leaves out, by the numbers of their layers."""
+
+    attention: frozenset[int] = frozenset()
+    mlp: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class LeanNetwork:
         self._cos, self._sin = self._rotary_tables()
         self.num_parameters = sum(weight.numel() for weight in weights.values())
         self._exact: LeanNetwork | None = None
+        self._skip = Skip()
 
     @torch.inference_mode()
     def forward(
@@ -133,18 +143,20 @@ class LeanNetwork:
             mix(hidden, reads[:rows], mixtures, self._embedding)
         states = [hidden[reads]] if taps else []  # before the first layer, then after each
         for number, (layer, held) in enumerate(zip(self._layers, cache.layers, strict=True)):
-            normed = self._normalise(hidden, layer.attention_norm)
-            query, key, value = self._project(layer, normed, rotary)
-            query, key, value = (_pad(t, real, rows, width) for t in (query, key, value))
-            keys, values = held.update(key, value, window)
-            if watch is not None and (heads := watch.at(number)):
-                watch.keep(looks(query, keys, heads, window, window.mask))
-            seen = self._attend(query, keys, values, window.mask)  # [rows * width, heads * dim]
-            seen = seen if real is None else seen[real]
-            hidden = hidden + F.linear(seen, layer.out, layer.out_bias)
-            normed = self._normalise(hidden, layer.mlp_norm)
-            gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
-            hidden = hidden + F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
+            if number not in self._skip.attention:
+                normed = self._normalise(hidden, layer.attention_norm)
+                query, key, value = self._project(layer, normed, rotary)
+                query, key, value = (_pad(t, real, rows, width) for t in (query, key, value))
+                keys, values = held.update(key, value, window)
+                if watch is not None and (heads := watch.at(number)):
+                    watch.keep(looks(query, keys, heads, window, window.mask))
+                seen = self._attend(query, keys, values, window.mask)  # [rows * width, heads * dim]
+                seen = seen if real is None else seen[real]
+                hidden = hidden + F.linear(seen, layer.out, layer.out_bias)
+            if number not in self._skip.mlp:
+                normed = self._normalise(hidden, layer.mlp_norm)
+                gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
+                hidden = hidden + F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
             if edit is not None:
                 hidden = edit(number + 1, hidden, _rows(real, rows, width, positions), positions)
             if taps:
@@ -167,6 +179,13 @@ class LeanNetwork:
                 self._config, self._weights, device=self.device, dtype=torch.float64
             )
         return self._exact
+
+    def without(self, skip: Skip) -> LeanNetwork:
+        """The same weights, some sub-layers of which are left out; not compiled."""
+        shorter = copy.copy(self)
+        shorter.__dict__.pop("forward", None)  # a compiled one is the whole network's
+        shorter._skip, shorter._exact = skip, None
+        return shorter
 
     def _project(
         self, layer: _Layer, normed: Tensor, rotary: tuple[Tensor, Tensor]
