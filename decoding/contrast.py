@@ -51,7 +51,13 @@ class Said:
     clues: Mapping[int, tuple[Clues, ...]] = field(default_factory=dict)
 
 
-def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tensor | None) -> Said:
+def contrasted(
+    views: Views,
+    rows: Sequence[Row],
+    reading: Reading,
+    masks: Tensor | None,
+    logits: Tensor | None = None,
+) -> Said:
     """One step's logits, with the views that the rows' terms ask for.
 
     Args:
@@ -59,15 +65,20 @@ def contrasted(views: Views, rows: Sequence[Row], reading: Reading, masks: Tenso
         rows: The rows that choose.
         reading: Of the model, with the lanes of all of them.
         masks: int32 [rows, words] on the CPU; given where a row has terms.
+        logits: float [rows, vocab], the rows' own, where they are known already.
     """
-    own = views.own(rows, reading)
-    logits = step_logits(
-        views.networks["model"], own, None if any(map(_reads_whole, rows)) else masks
-    )
+    if logits is None:
+        logits = own_logits(views, rows, views.own(rows, reading), masks)
     groups = {} if masks is None else _groups(rows, masks)
     if masks is None or not groups:
         return Said(logits, [False] * len(rows), [0] * len(rows))
     return _Step(views, rows, logits, masks, groups).said(reading)
+
+
+def own_logits(views: Views, rows: Sequence[Row], hidden: Tensor, masks: Tensor | None) -> Tensor:
+    """The logits of hidden states [n, width] of some rows, at least where masks allow a token."""
+    whole = any(map(_reads_whole, rows))
+    return step_logits(views.networks["model"], hidden, None if whole else masks)
 
 
 def _reads_whole(row: Row) -> bool:

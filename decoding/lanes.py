@@ -174,12 +174,12 @@ class Lanes:
         given = {
             place: drafts[lane] for place, lane in enumerate(lanes) if drafts and lane in drafts
         }
-        pending = [lane.pending() for lane in lanes]
-        flat = self._forward(lanes, pending, taps, mixtures, watch, given)
+        certain = [lane.pending() for lane in lanes]
+        flat = self._forward(lanes, certain, taps, mixtures, watch, given)
         read = flat.view(1 + len(taps), -1, flat.shape[1])
         places = {lane: n for n, lane in enumerate(lanes)}
         attention = None if watch is None else watch.attention
-        nodes = read[0, len(lanes) :].split([len(draft) for draft in given.values()])
+        nodes = torch.split(read[0, len(lanes) :], [len(draft) for draft in given.values()])
         drafted = {lanes[place]: found for place, found in zip(given, nodes, strict=True)}
         return Reading(read[:, : len(lanes)], places, taps, attention, drafted)
 

@@ -16,7 +16,13 @@ from tether.decoding.views import Views
 from tether.grounding.evidence import Clues
 
 
-def listen(views: Views, rows: Sequence[Row], reading: Reading, masks: Tensor | None) -> Said:
+def listen(
+    views: Views,
+    rows: Sequence[Row],
+    reading: Reading,
+    masks: Tensor | None,
+    logits: Tensor | None = None,
+) -> Said:
     """One step's logits, contrast and evidence.
 
     Args:
@@ -24,8 +30,9 @@ def listen(views: Views, rows: Sequence[Row], reading: Reading, masks: Tensor | 
         rows: The rows that choose.
         reading: Of the model, with the lanes of all of them.
         masks: int32 [rows, words] on the CPU; given where a row has terms or sources.
+        logits: float [rows, vocab], the rows' own, where they are known already.
     """
-    said = contrasted(views, rows, reading, masks)
+    said = contrasted(views, rows, reading, masks, logits)
     if masks is None or not any(row.request.sources for row in rows):
         return said
     inside = Inside(

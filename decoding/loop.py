@@ -18,6 +18,8 @@ from torch import Tensor
 
 from tether.decoding import step, ties
 from tether.decoding.contrast import Said
+from tether.decoding.drafts.ahead import Ahead
+from tether.decoding.drafts.drafting import Drafting
 from tether.decoding.healing import healed
 from tether.decoding.lanes import Reading
 from tether.decoding.listen import listen, rests_on
@@ -63,6 +65,7 @@ class Loop:
         for role, other in self._models.items():
             _check_vocabulary(model, other, role)
         self._refused = _refused_ids(model)
+        self._drafting = Drafting(model, {*self._refused.tolist(), *model.end_ids})
 
     def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
         """Decode requests, pulled only as slots come free; yield results as rows end.
@@ -72,7 +75,9 @@ class Loop:
         there are none and goes on when there are.
         """
         with ThreadPoolExecutor(1, "masks") as threads:
-            batch = _Batch(self._models, self.slots, self._refused, threads, on_delta)
+            batch = _Batch(
+                self._models, self.slots, self._refused, threads, on_delta, self._drafting
+            )
             source = map(self._ready, requests)
             yield from batch.fill(source)
             while batch.rows:
@@ -97,12 +102,14 @@ class _Batch:
         refused: Tensor,
         threads: ThreadPoolExecutor,
         on_delta: OnDelta | None,
+        drafting: Drafting,
     ) -> None:
         self._model = models["model"]
         self._networks = {role: model.network for role, model in models.items()}
         self._slots, self._refused = slots, refused
         self._free_mask = _packed(refused, self._model.vocabulary.num_words)
         self._threads, self._on_delta = threads, on_delta
+        self._drafting = drafting
         self._views = Views(self._networks, slots)
         self._extractor = Extractor(self._model.network)
         self._settles = all(map(ties.settles, models.values()))
@@ -127,18 +134,29 @@ class _Batch:
             fresh: Row | None = row
             if row.finish is not None:
                 self._views.close(row)
+                self._drafting.forget(row)
                 yield row.result()
                 fresh = yield from self._admit(source)
             self.rows[place : place + 1] = [] if fresh is None else [fresh]
             place += fresh is not None
 
     def turn(self) -> None:
-        """One forward over all rows' pending tokens and one step."""
+        """One forward over all rows and what is drafted, and as many steps as it answers."""
+        ahead = Ahead(self._drafting, self.rows, self._views)
         masks = self._start_masks(self.rows)
         began = time.perf_counter()
-        reading = self._views.run()
+        reading = self._views.run(ahead.drafts)
         self._forward_s = time.perf_counter() - began
-        self._choose(self.rows, reading, masks)
+        ahead.timed(self._forward_s)
+        allowed = masks.result()
+        said = self._choose(self.rows, reading, allowed, ahead.read(reading, allowed))
+        while rows := ahead.answered():
+            allowed = self._masks(rows)
+            logits = ahead.answers(rows, allowed)
+            if logits is None:
+                break
+            self._say(rows, Said(logits, [False] * len(rows), [0] * len(rows)), allowed)
+        ahead.end(reading, said.logits)
 
     def _admit(self, source: Iterator[Request]) -> Generator[Result, None, Row | None]:
         """The next request that is still running after its first token; else None."""
@@ -169,7 +187,7 @@ class _Batch:
         began = time.perf_counter()
         reading = self._views.start(row)
         self._forward_s = time.perf_counter() - began
-        self._choose([row], reading, masks)
+        self._choose([row], reading, masks.result())
 
     def _check(self, row: Row) -> None:
         """Fail a row that cannot be run."""
@@ -209,15 +227,26 @@ class _Batch:
             row.fill_mask(mask)
         return torch.from_numpy(masks)
 
-    def _choose(self, rows: Sequence[Row], reading: Reading, masks: Future[Tensor | None]) -> None:
-        """One step: a token for every row, taken by it."""
-        allowed = masks.result()
-        said = listen(self._views, rows, reading, allowed)
+    def _choose(
+        self,
+        rows: Sequence[Row],
+        reading: Reading,
+        allowed: Tensor | None,
+        logits: Tensor | None = None,
+    ) -> Said:
+        """One step after a forward: a token for every row, taken by it."""
+        said = listen(self._views, rows, reading, allowed, logits)
+        for row, views, led in zip(rows, said.asked, said.led, strict=True):
+            row.forwarded(views, led=led)
+        self._say(rows, said, allowed)
+        return said
+
+    def _say(self, rows: Sequence[Row], said: Said, allowed: Tensor | None) -> None:
+        """A token for every row, taken by it."""
         tokens = self._tokens(rows, said, allowed)
         for place, clues in said.clues.items():
             rows[place].credit(rests_on(clues, tokens[place]))
-        for row, token, views, led in zip(rows, tokens, said.asked, said.led, strict=True):
-            row.forwarded(views, led=led)
+        for row, token in zip(rows, tokens, strict=True):
             if row.finish is None:
                 row.take(token)
             self._extractor.quote(row)

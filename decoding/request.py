@@ -62,6 +62,9 @@ class Request:
             no part of the text and cost nothing of `max_tokens`.
         sources: Evidence that is looked up for every token.
         extract: Whether quotes of the evidence are the most probable ones, found by a search.
+        drafters: What drafts tokens ahead, by the names of `drafts/registry.py`; changes speed
+            alone.
+        draft_tokens: The most that are drafted at once.
         cancel: Set by another thread to end the row before its time.
     """
 
@@ -78,6 +81,8 @@ class Request:
     again: tuple[int, ...] = ()
     sources: tuple[Source, ...] = ()
     extract: bool = False
+    drafters: tuple[str, ...] = ()
+    draft_tokens: int = 16
     cancel: Event | None = None
 
 
@@ -86,7 +91,8 @@ class RowStats:
     """Counts of one row. Times are wall seconds since the row got its slot.
 
     `view_forwards` counts the forwards of its views apart from its own; `expert_tokens` the
-    choices that the expert made in the model's stead.
+    choices that the expert made in the model's stead; `accepted_tokens` the drafted tokens that the
+    text then had, forced ones among them.
     """
 
     prompt_tokens: int
@@ -99,6 +105,8 @@ class RowStats:
     total_s: float
     view_forwards: int = 0
     expert_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Row:
         self._answer_from = len(request.prompt)
         self._num_forwards = self._num_thought = self._num_taken_back = 0
         self._num_view_forwards = self._num_led = 0
+        self._num_drafted = self._num_accepted = 0
         self._forced_at: list[int] = []
         self._credits: dict[int, dict[int, float]] = {}
         self._place = Place()
@@ -87,6 +88,27 @@ class Row:
         if self._healing is not None:
             return False
         return self._thinking or (self.request.think is None and not self.constrained)
+
+    @property
+    def matcher(self) -> Matcher | None:
+        """The state of the constraint; None where anything may be said."""
+        return self._healing or self._matcher
+
+    @property
+    def healing(self) -> bool:
+        """Whether the end of the prompt is still to be said again."""
+        again = self._healing or self._matcher
+        return isinstance(again, HealingMatcher) and not again.healed
+
+    @property
+    def room(self) -> int:
+        """Tokens that it may still say."""
+        return self._most - self.num_output
+
+    @property
+    def num_taken_back(self) -> int:
+        """Tokens that were said and taken back."""
+        return self._num_taken_back
 
     def fill_mask(self, out: Mask) -> None:
         """Write the mask of the next token; a dead end ends the row and allows all."""
@@ -128,6 +150,11 @@ class Row:
         self._num_forwards += 1
         self._num_view_forwards += views
         self._num_led += led
+
+    def drafted(self, num_tokens: int, num_accepted: int) -> None:
+        """So many tokens were read before they were chosen, and so many of them then were."""
+        self._num_drafted += num_tokens
+        self._num_accepted += num_accepted
 
     def credit(self, shares: Mapping[int, float]) -> None:
         """The passages that the next token rests on, by number, each with its part of the token."""
@@ -188,6 +215,8 @@ class Row:
                 total_s=time.perf_counter() - self._started,
                 view_forwards=self._num_view_forwards,
                 expert_tokens=self._num_led,
+                drafted_tokens=self._num_drafted,
+                accepted_tokens=self._num_accepted,
             ),
             support=self._support(),
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
+from tether.decoding.drafts.draft import Draft
 from tether.decoding.knob.steer import Steer, Turning
 from tether.decoding.lanes import Lane, Lanes, Reading
 from tether.decoding.models.base import Head, Network
@@ -104,10 +105,31 @@ class Views:
         lanes = [lane for (role, _), lane in self._lanes[row].items() if role == "model"]
         return Reading.join([self._tracks["model"].start(lane, taps, heads) for lane in lanes])
 
-    def run(self) -> Reading:
-        """One forward of the model over all rows and their other prompts."""
+    def run(self, drafts: Mapping[Row, Draft] | None = None) -> Reading:
+        """One forward of the model over all rows and their other prompts.
+
+        Args:
+            drafts: What may follow some of the rows, to be read after them.
+        """
         taps, heads = self._taps(self._lanes, "model"), self._heads(self._lanes)
-        return self._tracks["model"].run_all(taps, heads)
+        own = {self.lane(row, OWN): draft for row, draft in (drafts or {}).items()}
+        return self._tracks["model"].run_all(taps, heads, own)
+
+    def drafted(self, row: Row, reading: Reading) -> Tensor:
+        """What the head reads after the tokens of a row's draft, [nodes, width]."""
+        return reading.drafted[self.lane(row, OWN)]
+
+    def keep(self, row: Row, nodes: Sequence[int]) -> None:
+        """Of what was drafted after a row, hold a path that it has said."""
+        self._tracks["model"].keep(self.lane(row, OWN), nodes)
+
+    def num_pending(self, rows: Sequence[Row]) -> int:
+        """How many tokens of these rows their own lanes have to read next."""
+        return sum(max(1, len(row.context) - self.held(row)) for row in rows)
+
+    def held(self, row: Row) -> int:
+        """How many of the row's tokens its own lane holds."""
+        return self.lane(row, OWN).held
 
     def ask(self, role: Role, rows: Sequence[Row]) -> Reading:
         """One forward of another network over what it has not seen of these rows."""

@@ -84,12 +84,11 @@ class Draft:
             node = self.parents[node]
         return found[::-1]
 
-    def follow(self, tokens: Sequence[int]) -> Iterator[int]:
-        """The nodes along `tokens`, as far as the draft holds them."""
+    def follow(self, tokens: Sequence[int], node: int = -1) -> Iterator[int]:
+        """The nodes along `tokens` after a node, as far as the draft holds them."""
         places = {
             pair: node for node, pair in enumerate(zip(self.parents, self.tokens, strict=True))
         }
-        node = -1
         for token in tokens:
             found = places.get((node, token))
             if found is None:
@@ -141,6 +140,7 @@ class Verdict:
         draft: What was read beside it, as the grammar left it; often nothing.
         said: The row's tokens after `context` now: chosen and forced. Fewer may stand where the
             judge of a constraint took something back.
+        choices: The places in `said` of the tokens that were chosen; the others were forced.
         accepted: The nodes of the draft that `said` begins with, from the first down.
         logits: float [1 + nodes, vocab], the model's answers after the last token of the context
             and after each node. -inf where the grammar left a token out before the head. None
@@ -153,6 +153,7 @@ class Verdict:
     context: Sequence[int]
     draft: Draft
     said: Sequence[int]
+    choices: Sequence[int]
     accepted: Sequence[int]
     logits: Tensor | None = None
     hidden: Tensor | None = None

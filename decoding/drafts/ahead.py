@@ -1,0 +1,175 @@
+"""One turn with drafts: what is read ahead, and the answers as long as rows say what was drafted.
+
+A row that says something else, or takes something back, has left its draft; what it says next is
+asked of the next forward, as without drafts. So this decides when a token is chosen, never which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tether.decoding.contrast import own_logits
+from tether.decoding.drafts.draft import NOTHING, Draft
+from tether.decoding.drafts.drafting import Drafted, Drafting, Outcome
+from tether.decoding.lanes import Reading
+from tether.decoding.row import Row
+from tether.decoding.views import Views
+
+
+class Ahead:
+    """The drafts of one turn.
+
+    Args:
+        drafting: Proposes them and learns.
+        rows: All rows of the turn.
+        views: Hold the rows.
+    """
+
+    def __init__(self, drafting: Drafting, rows: Sequence[Row], views: Views) -> None:
+        self._drafting, self._rows, self._views = drafting, rows, views
+        self._certain = views.num_pending(rows)
+        self._drafted = drafting.propose(rows, self._certain)
+        self._turns = {row: _Turn(row, self._drafted.get(row)) for row in drafting.learners(rows)}
+        self._logits: Tensor | None = None
+        self._known: np.ndarray[tuple[int], np.dtype[np.uint32]] | None = None
+
+    @property
+    def drafts(self) -> Mapping[Row, Draft]:
+        """What the forward reads after its rows."""
+        return {row: drafted.draft for row, drafted in self._drafted.items()}
+
+    def timed(self, seconds: float) -> None:
+        """The forward took so long."""
+        tokens = self._certain + sum(len(each.draft) for each in self._drafted.values())
+        self._drafting.timed(tokens, seconds)
+
+    def read(self, reading: Reading, masks: Tensor | None) -> Tensor | None:
+        """The logits [rows, vocab] at the end of the rows; None where nothing is drafted.
+
+        One product of the head makes them and those after all drafted tokens.
+
+        Args:
+            reading: Of the forward.
+            masks: int32 [rows, words] of the rows; None where none is constrained.
+        """
+        if not self._drafted:
+            return None
+        views, rows = self._views, self._rows
+        nodes = [views.drafted(row, reading) for row in self._drafted]
+        if any(not drafted.masks for drafted in self._drafted.values()):
+            masks = None  # free text reads the whole head
+        if masks is not None:
+            masks = torch.cat([masks, *map(_masks, self._drafted.values())])
+        hidden = torch.cat([views.own(rows, reading), *nodes])
+        self._logits = own_logits(views, rows, hidden, masks)
+        if masks is not None:
+            self._known = np.bitwise_or.reduce(masks.numpy().view(np.uint32), axis=0)
+        firsts = accumulate(map(len, nodes), initial=len(rows))
+        for row, first in zip(self._drafted, firsts, strict=False):
+            self._turns[row].first = first
+        return self._logits[: len(rows)]
+
+    def answered(self) -> list[Row]:
+        """The rows that go on within their drafts."""
+        return [row for row in self._drafted if self._turns[row].goes_on(row)]
+
+    def answers(self, rows: Sequence[Row], masks: Tensor | None) -> Tensor | None:
+        """The logits [rows, vocab] where these rows stand; None where some were left out.
+
+        Args:
+            rows: From `answered`.
+            masks: int32 [rows, words] of what they may say now.
+        """
+        assert self._logits is not None, "there are drafts"
+        if self._known is not None and masks is not None:
+            is_unknown = bool((masks.numpy().view(np.uint32) & ~self._known).any())
+            if is_unknown:
+                return None
+        return self._logits[[self._turns[row].first + self._turns[row].node for row in rows]]
+
+    def end(self, reading: Reading, logits: Tensor) -> None:
+        """Keep in the cache what came true, and learn.
+
+        Args:
+            reading: Of the forward.
+            logits: float [rows, vocab], at the end of the rows before the turn.
+        """
+        places = {row: place for place, row in enumerate(self._rows)}
+        for row, turn in self._turns.items():
+            drafted = self._drafted.get(row)
+            accepted = [] if drafted is None else turn.accepted(row, self._views)
+            wants = self._drafting.wants(row)
+            outcome = Outcome(
+                context=turn.context,
+                choices=turn.choices(row),
+                accepted=accepted,
+                logits=self._logits_of(row, logits[places[row]]) if wants else None,
+                hidden=self._hidden_of(row, reading) if wants else None,
+            )
+            self._drafting.learn(row, drafted, outcome)
+
+    def _logits_of(self, row: Row, root: Tensor) -> Tensor:
+        """Of the end of a row and of its draft, [1 + nodes, vocab]."""
+        if row not in self._drafted or self._logits is None:
+            return root[None]
+        first = self._turns[row].first
+        nodes = self._logits[first : first + len(self._drafted[row].draft)]
+        return torch.cat([root[None], nodes])
+
+    def _hidden_of(self, row: Row, reading: Reading) -> Tensor:
+        """Of the same places, [1 + nodes, width]."""
+        root = self._views.own([row], reading)
+        if row not in self._drafted:
+            return root
+        return torch.cat([root, self._views.drafted(row, reading)])
+
+
+class _Turn:
+    """Where a row stood when a turn began, and where it stands in its draft.
+
+    Attributes:
+        context: What it had said.
+        first: Where its draft begins among the answers.
+        node: After which it stands; -1 before the first.
+    """
+
+    def __init__(self, row: Row, drafted: Drafted | None) -> None:
+        self.context = list(row.context)
+        self.first, self.node = 0, -1
+        self._draft = NOTHING if drafted is None else drafted.draft
+        self._taken_back, self._done = row.num_taken_back, len(row.context)
+        self._choices = [0]
+
+    def goes_on(self, row: Row) -> bool:
+        """Whether all that the row has said since is drafted, and it is to say more."""
+        if row.finish is not None or row.num_taken_back != self._taken_back:
+            return False
+        said = row.context[self._done :]
+        nodes = list(self._draft.follow(said, self.node))
+        if not said or len(nodes) < len(said):
+            return False
+        self.node, self._done = nodes[-1], len(row.context)
+        self._choices.append(self._done - len(self.context))
+        return True
+
+    def choices(self, row: Row) -> Sequence[int]:
+        """As in `Verdict`."""
+        return () if row.num_taken_back != self._taken_back else self._choices
+
+    def accepted(self, row: Row, views: Views) -> Sequence[int]:
+        """The nodes along what the row has said since; the cache holds them from now on."""
+        if row.finish is not None or views.held(row) < len(self.context):
+            return ()  # it needs no cache any more, or has taken back what stood before the draft
+        nodes = list(self._draft.follow(row.context[len(self.context) :]))
+        views.keep(row, nodes)
+        return nodes
+
+
+def _masks(drafted: Drafted) -> Tensor:
+    """int32 [nodes, words]."""
+    return torch.from_numpy(np.array(drafted.masks, dtype=np.int32).reshape(len(drafted.draft), -1))

@@ -1,0 +1,201 @@
+"""Whether and what to draft for the rows of a loop, and what is learned from it.
+
+A turn's drafts are as many as pay by what forwards cost here (`length.py`) and by how often drafts
+come true; where they do not, nothing is drafted, and now and then it is tried again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Spot, Verdict
+from tether.decoding.drafts.grow import Grower, Sapling
+from tether.decoding.drafts.length import CostCurve, most_worth
+from tether.decoding.drafts.registry import make
+from tether.decoding.models.base import Model
+from tether.decoding.row import Row
+from tether.errors import DeadEnd
+from tether.grammars.constraint import Mask
+
+_LEAST = 0.02  # chances below this are not even looked at by the grammar
+_LONGEST_REST = 32  # turns without a look at drafts, where they have not paid for long
+_MEMORY = 0.05  # how much the newest turn weighs in running means
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A row's draft of one turn.
+
+    Attributes:
+        draft: What the forward reads after the row.
+        masks: int32 [words], what may be said after each node; empty where anything may be.
+        gains: What the answer after each node is thought to be worth.
+    """
+
+    draft: Draft
+    masks: Sequence[Mask]
+    gains: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one turn did to a row; see `Verdict`."""
+
+    context: Sequence[int]
+    choices: Sequence[int]
+    accepted: Sequence[int]
+    logits: Tensor | None = None
+    hidden: Tensor | None = None
+
+
+class Drafting:
+    """The drafters of a model and what they cost, shared by all rows of a loop.
+
+    Args:
+        model: Which drafts are for.
+        unsaid: Tokens that no text goes on after or that no text holds.
+    """
+
+    def __init__(self, model: Model, unsaid: Collection[int]) -> None:
+        self._model, self._unsaid = model, unsaid
+        self._drafters: dict[str, Drafter] = {}
+        self._cost = CostCurve()
+        self._each = 0.0
+        self._hoped = self._came = 1.0  # answers that drafts were thought to be worth, and were
+        self._rest, self._resting = 0, 0
+
+    def propose(self, rows: Sequence[Row], tokens: int) -> dict[Row, Drafted]:
+        """What to read beside `tokens` certain tokens of all rows; rows without a draft are absent.
+
+        The rows stay as they are.
+        """
+        able = [row for row in rows if can_draft(row)]
+        self._resting = max(0, self._resting - 1)
+        if not able or self._resting:
+            return {}
+        began = time.perf_counter()
+        trees = {row: self._grow(row, self._least(row, len(rows), tokens)) for row in able}
+        self._count_cost(time.perf_counter() - began, sum(map(len, trees.values())))
+        counts = self._counts(trees, len(rows), tokens)
+        self._rest = 0 if counts else min(max(1, 2 * self._rest), _LONGEST_REST)
+        self._resting = self._rest
+        return {row: _cut(trees[row], count) for row, count in counts.items()}
+
+    def learners(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows whose turns are to be learned from."""
+        return [] if self._resting else [row for row in rows if can_draft(row)]
+
+    def wants(self, row: Row) -> bool:
+        """Whether some drafter of a row reads logits or hidden states of verdicts."""
+        return any(self._drafter(name).needs for name in row.request.drafters)
+
+    def timed(self, tokens: int, seconds: float) -> None:
+        """A forward over so many tokens took so long."""
+        self._cost.observe(tokens, seconds)
+
+    def learn(self, row: Row, drafted: Drafted | None, outcome: Outcome) -> None:
+        """Let the drafters of a row see what became of it in a turn."""
+        if drafted is not None:
+            hits = sum(drafted.gains[node] > 0 for node in outcome.accepted)
+            self._came += _MEMORY * (hits - self._came)
+            self._hoped += _MEMORY * (sum(drafted.gains) - self._hoped)
+            row.drafted(len(drafted.draft), len(outcome.accepted))
+        verdict = Verdict(
+            row=row,
+            request=row.request,
+            context=outcome.context,
+            draft=NOTHING if drafted is None else drafted.draft,
+            said=row.context[len(outcome.context) :],
+            choices=outcome.choices,
+            accepted=outcome.accepted,
+            logits=outcome.logits,
+            hidden=outcome.hidden,
+        )
+        for name in row.request.drafters:
+            self._drafter(name).observe(verdict)
+
+    def forget(self, row: Row) -> None:
+        """A row has ended."""
+        for drafter in self._drafters.values():
+            drafter.forget(row)
+
+    def keep(self) -> None:
+        """Write down what outlives the run."""
+        for drafter in self._drafters.values():
+            drafter.keep()
+
+    def _drafter(self, name: str) -> Drafter:
+        if name not in self._drafters:
+            self._drafters[name] = make(name, self._model)
+        return self._drafters[name]
+
+    def _grow(self, row: Row, least: float) -> Sapling:
+        drafters = [self._drafter(name) for name in row.request.drafters]
+        room = self._model.network.max_positions - len(row.context)
+        budget = min(row.request.draft_tokens, row.room - 1, room - 1)
+        spot = Spot(row, row.request, row.context, matcher=row.matcher)
+        tree = Sapling()
+        if budget > 0:
+            with suppress(DeadEnd):  # the row is told of it when it asks for its own mask
+                tree = Grower(spot, drafters, self._unsaid, budget, least).grow()
+        return tree
+
+    def _least(self, row: Row, num_rows: int, tokens: int) -> float:
+        """The chance from which on one token more pays, were the cost a straight line."""
+        most, now = row.request.draft_tokens, self._cost(tokens)
+        slope = (self._cost(tokens + most) - now) / most
+        return max(_LEAST, 0.5 * num_rows * slope / now) if now else _LEAST
+
+    def _count_cost(self, seconds: float, count: int) -> None:
+        """Note what drafting a token costs."""
+        if count:
+            known = self._each or seconds / count
+            self._each = known + _MEMORY * (seconds / count - known)
+
+    def _counts(self, trees: Mapping[Row, Sapling], num_rows: int, tokens: int) -> dict[Row, int]:
+        """How many of each row's first nodes pay, those of all rows against one another."""
+        units = [unit for row, tree in trees.items() for unit in _units(row, tree)]
+        units.sort(key=lambda unit: -unit[0])
+        trust = min(1.0, self._came / self._hoped) if self._hoped else 1.0
+        flat, owners = list[float](), list[Row]()
+        for gain, row, size in units:
+            flat += [0.0] * (size - 1) + [gain * trust]
+            owners += [row] * size
+        count = most_worth(flat, self._cost, tokens=tokens, rows=num_rows, each=self._each)
+        counts: dict[Row, int] = {}
+        for row in owners[:count]:
+            counts[row] = counts.get(row, 0) + 1
+        return counts
+
+
+def can_draft(row: Row) -> bool:
+    """Whether tokens of a row can be read ahead and it asks for it.
+
+    What reshapes its choices with more than its own logits is not known ahead, and the end of a
+    prompt that is said again is over in a token or two.
+    """
+    request = row.request
+    if not request.drafters or request.terms or request.sources or request.extract:
+        return False
+    return row.finish is None and not row.healing
+
+
+def _units(row: Row, tree: Sapling) -> list[tuple[float, Row, int]]:
+    """Each chosen node with what it forces: its gain, the row, and how many nodes it is."""
+    found, size = list[tuple[float, Row, int]](), 0
+    for gain in tree.gains:
+        size += 1
+        if gain:
+            found.append((gain, row, size))
+            size = 0
+    return found
+
+
+def _cut(tree: Sapling, count: int) -> Drafted:
+    draft = tree.cut(count)
+    return Drafted(draft, tree.masks, tree.gains)
