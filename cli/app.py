@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
+from contextvars import ContextVar
+from functools import cache, partial
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ PANELS: dict[str, dict[str, str]] = {
         "text": "Write text: free, or by a regex, choices or a grammar.",
         "sparql": "Write a query of a graph, and run it.",
         "batch": "Run many rows; resumable, every failure accounted for.",
+        "serve": "Keep a model warm for other commands.",
     },
     "Prepare": {
         "index": "Build, change and search indexes of your own files.",
@@ -45,7 +47,7 @@ tether text "Is this spam? You won a prize!" --choice yes --choice no
 tether batch rows.jsonl -o out.jsonl --errors errors.jsonl
 """
 
-_debug = False
+_DEBUG = ContextVar("debug", default=False)
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,12 +70,12 @@ def _root(
     What is printed always satisfies the constraint, whatever the model. stdout is data, stderr is
     for people; exit codes are listed in `tether man`.
     """
-    global _debug
-    _debug = _debug or debug
+    _DEBUG.set(_DEBUG.get() or debug)
 
 
+@cache
 def build(markup: TyperObject = None) -> RootGroup:
-    """The root command with its lazy commands."""
+    """The root command with its lazy commands, made once: a server runs many command lines."""
     app = typer.Typer(rich_markup_mode=markup, cls=RootGroup)
     app.callback(epilog=EXAMPLES)(_root)
     group = typer.main.get_command(app)
@@ -96,8 +98,7 @@ def run(args: Sequence[str]) -> int:
         0 good (a closed pipe too), 1 internal or unwritable output, 2 usage, 3 refused, 4 no legal
         output, 5 limit, 6 failed rows, 7 unavailable, 8 abstained, 130 interrupted.
     """
-    global _debug
-    _debug = bool(os.environ.get("TETHER_DEBUG"))
+    _DEBUG.set(bool(os.environ.get("TETHER_DEBUG")))
     try:
         code = _invoke(list(args) or ["--help"])
         with streams.to_stdout():
@@ -150,7 +151,7 @@ def _refuse_usage(error: TyperException) -> int:
 
 
 def _report(error: TetherError) -> int:
-    if _debug:
+    if _DEBUG.get():
         _traceback()
     detail = "\n".join(part for part in (error.excerpt, error.hint) if part)
     streams.complain(error.message, detail)
@@ -159,7 +160,7 @@ def _report(error: TetherError) -> int:
 
 def _report_os(error: OSError) -> int:
     """A file or a stream that failed where nobody foresaw it, such as help on a full disk."""
-    if _debug:
+    if _DEBUG.get():
         _traceback()
     streams.silence_stdout()
     name = error.filename or "Standard output"
@@ -168,7 +169,7 @@ def _report_os(error: OSError) -> int:
 
 
 def _report_bug(error: Exception) -> int:
-    if _debug:
+    if _DEBUG.get():
         _traceback()
     streams.complain(
         f"Internal error: {type(error).__name__}: {error}",

@@ -141,6 +141,10 @@ class LocalEngine:
         return loop.run(requests, on_delta)
 
 
+resident: Engine | None = None
+"""The engine of this process where it is a server: whatever runs in it has these models."""
+
+
 def load(settings: Settings) -> Engine:
     """The engine for these settings; the models used last stay loaded.
 
@@ -150,12 +154,10 @@ def load(settings: Settings) -> Engine:
     """
     from tether.decoding.terms.parse import check_roles, parse_all
 
-    how = (settings.device, settings.dtype, settings.compile)
-    names: dict[Role, str | None] = {"amateur": settings.amateur, "expert": settings.expert}
-    named = {role: name for role, name in names.items() if name}
-    check_roles(parse_all(settings.contrast), {"model", *named})
-    others = {role: _load(name, *how) for role, name in named.items()}
-    return LocalEngine(load_model(settings), others)
+    check_roles(parse_all(settings.contrast), {"model", *_others(settings)})
+    if resident is not None:
+        return resident
+    return LocalEngine(load_model(settings), load_others(settings))
 
 
 def load_model(settings: Settings) -> Model:
@@ -165,6 +167,21 @@ def load_model(settings: Settings) -> Model:
         ModelError: The files or the device cannot be used.
     """
     return _load(settings.model, settings.device, settings.dtype, settings.compile)
+
+
+def load_others(settings: Settings) -> dict[Role, Model]:
+    """The models of these settings that terms listen to.
+
+    Raises:
+        ModelError: The files or the device cannot be used.
+    """
+    how = (settings.device, settings.dtype, settings.compile)
+    return {role: _load(name, *how) for role, name in _others(settings).items()}
+
+
+def _others(settings: Settings) -> dict[Role, str]:
+    names: dict[Role, str | None] = {"amateur": settings.amateur, "expert": settings.expert}
+    return {role: name for role, name in names.items() if name}
 
 
 @lru_cache(maxsize=4)

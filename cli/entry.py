@@ -1,7 +1,8 @@
-"""Where the `tether` script begins: `--help` into a pipe without Typer, all else through `app.py`.
+"""Where the `tether` script begins: without Typer where that can be, all else through `app.py`.
 
 Importing Typer is most of what `tether --help` costs, and completion scripts and editors ask for it
-often. So its text lies ready in help.txt, which docs/generate.py writes and a test keeps fresh.
+often. So its text lies ready in help.txt, which docs/generate.py writes and a test keeps fresh. And
+what a running `tether serve` does costs little more than Python itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     if sys.argv[1:] in ([], ["--help"]) and _is_plain() and _print_help():
         return
+    from tether.cli.serve.client import served
+
+    if (code := served(sys.argv[1:])) is not None:
+        sys.exit(code)
     from tether.cli.app import main as run
 
     run()

@@ -74,8 +74,8 @@ class Source:
         return ", ".join(filter(None, texts)) or "none"
 
     def close(self) -> None:
-        """End the process of the graph's store, if there is one."""
-        if "graph" in self.__dict__:
+        """End the process of the graph's store, if there is one; a server keeps it."""
+        if "graph" in self.__dict__ and not kept_open:
             self.graph.close()
 
     def lookup(self, vocabulary: Vocabulary) -> Lookup:
@@ -95,13 +95,18 @@ def source(path: str | None) -> Source | None:
     if path is None:
         return None
     found = Path(path).resolve()
-    return _source(found, found.stat().st_mtime_ns if found.is_file() else 0)
+    written = found if found.is_file() else found / "manifest.json"
+    return _source(found, written.stat().st_mtime_ns if written.is_file() else 0)
 
 
 @lru_cache(maxsize=4)
 def _source(path: Path, changed_ns: int) -> Source:
-    """A file that was changed is another graph."""
+    """A file or a folder that was changed is another graph."""
     return Source(path)
+
+
+kept_open = False
+"""Whether the processes of stores outlive the command that asked them, as they do in a server."""
 
 
 def _named(error: EvidenceError, path: Path) -> EvidenceError:

@@ -41,6 +41,7 @@ _KINDS: dict[str, Any] = {
     "formats": Literal["assert", "annotate"],
     "sampling_order": Literal["hf", "llamacpp"],
     "extract": Literal["off", "best"],
+    "server": Literal["auto", "never"],
     "format": Literal["json", "jsonl", "csv", "tsv"],
     "stream": Literal["text", "events"],
 }
@@ -74,6 +75,7 @@ _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` set
 """Flags that do not say the same as the setting."""
 
 MODEL = tuple(GROUPS["model"])
+SERVER = tuple(GROUPS["server"])
 SAMPLING = (*GROUPS["how it is said"], *GROUPS["grounding"], *GROUPS["contrast"])
 PROMPT = tuple(GROUPS["prompt"])
 JSON = (

@@ -65,7 +65,7 @@ class Preparer:
         found = self._structured(task, self._found(task))
         evidence = self._ordered(task, found.fitted(lambda some: self._fits(task, some)))
         surety = _surety() if watched else None
-        watchers = (surety,) if surety else ()
+        watchers = (*((surety,) if surety else ()), *task.watchers)
         request = self._request(key, task, evidence, watchers)
         return request, Prepared(request.constraint, evidence, surety)
 

@@ -28,6 +28,7 @@ def ask(given: single.Given, flags: Mapping[str, Any], output: Output) -> None:
     from tether.cli.session import Session
 
     resolved = resolve({**flags, "sparql": True}, profiles=given.profiles or ())
+    single.SETTLED.get()(resolved)
     graph = source(resolved["graph"])
     if resolved["execute"] and graph is None:
         raise UsageError("--execute needs a graph.", hint="Give --graph FOLDER.")

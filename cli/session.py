@@ -25,6 +25,7 @@ from tether.types import FinishReason
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
     from tether.grammars.sparql.compile import Verdict
+    from tether.grounding.evidence import Source
 
 _NO_STATS = RowStats(0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
@@ -41,6 +42,7 @@ class Task:
         said: What may be said.
         system: Instructions, already read.
         turns: What was said before the prompt.
+        watchers: Look on while it is decoded.
         origin: Whatever the caller wants back with the outcome.
         error: Why the task cannot be run, found out before it got here.
     """
@@ -53,6 +55,7 @@ class Task:
     retriever: Retriever | None = None
     system: str = ""
     turns: tuple[Turn, ...] = ()
+    watchers: tuple[Source, ...] = ()
     origin: Any = None
     error: TetherError | None = None
 
@@ -67,6 +70,7 @@ class Outcome:
         score: How sure it is that the evidence carries the answer; None where nobody asked.
         verdict: What holds of a query; None for anything else.
         num_rows: Of a query that was run.
+        tokens: Of the model's own text, the end token left out.
     """
 
     task: Task
@@ -80,6 +84,7 @@ class Outcome:
     score: float | None = None
     verdict: Verdict | None = None
     num_rows: int | None = None
+    tokens: tuple[int, ...] = ()
 
     def payload(self) -> str:
         """The text.
@@ -143,7 +148,7 @@ class Session:
             score, error = self._judged(ticket, result)
             found = Outcome(
                 task, result.text, result.thought, result.finish, result.stats, error,
-                evidence, result.support, score,
+                evidence, result.support, score, tokens=result.tokens,
             )  # fmt: skip
             found = _with_verdict(found, prepared.constraint if prepared else None)
         else:

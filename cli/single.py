@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from tether.cli.engine import Engine
     from tether.cli.session import Outcome, Task
     from tether.decoding.request import Delta, RowStats
+
+
+SETTLED: ContextVar[Callable[[Resolved], None]] = ContextVar("settled", default=lambda _: None)
+"""Is told the settings of a command before it reads or writes anything: a server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ def generate(given: Given, flags: Mapping[str, Any], *, is_json: bool) -> None:
     from tether.cli.render import Rendering
 
     resolved = resolve(flags, profiles=given.profiles or ())
+    SETTLED.get()(resolved)
     names = ("format", "field", "raw", "pretty")
     rendering = Rendering(**{name: resolved[name] for name in names})
     rendering.check(is_json=is_json)

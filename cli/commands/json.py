@@ -15,7 +15,10 @@ tether json @note.txt --type myapp.models:Person --pretty
 """
 
 
-@takes(options.JSON, options.PROMPT, options.SAMPLING, options.OUTPUT, options.MODEL)
+@takes(
+    *(options.JSON, options.PROMPT, options.SAMPLING, options.OUTPUT),
+    *(options.MODEL, options.SERVER),
+)
 def run(
     prompt: PromptArgument = None,
     profile: ProfileOption = None,

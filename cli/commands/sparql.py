@@ -20,7 +20,7 @@ tether sparql @question.txt -g company.tether-graph --guarantee adjacent --expla
 _OUTPUT = ("envelope", "partial", "stats")
 
 
-@takes(options.QUERY, options.PROMPT, options.SAMPLING, _OUTPUT, options.MODEL)
+@takes(options.QUERY, options.PROMPT, options.SAMPLING, _OUTPUT, options.MODEL, options.SERVER)
 def run(
     prompt: PromptArgument = None,
     output: Annotated[

@@ -16,7 +16,7 @@ tether text "Once upon a time" --stop "The end" --temperature 0.8 --seed 7
 _OUTPUT = ("envelope", "partial", "stream", "stats")
 
 
-@takes(options.TEXT, options.PROMPT, options.SAMPLING, _OUTPUT, options.MODEL)
+@takes(options.TEXT, options.PROMPT, options.SAMPLING, _OUTPUT, options.MODEL, options.SERVER)
 def run(
     prompt: PromptArgument = None,
     profile: ProfileOption = None,

@@ -12,8 +12,11 @@ from tether.cli.kinds import SettingValue
 from tether.errors import UsageError
 
 PREFIX = "TETHER_"
-OTHER = ("TETHER_CONFIG_DIR", "TETHER_CACHE_DIR", "TETHER_PROFILE", "TETHER_DEBUG")
-"""Variables that are not settings: two directories, the profiles to use, tracebacks."""
+OTHER = (
+    *("TETHER_CONFIG_DIR", "TETHER_CACHE_DIR", "TETHER_RUNTIME_DIR"),
+    *("TETHER_PROFILE", "TETHER_DEBUG"),
+)
+"""Variables that are not settings: three directories, the profiles to use, tracebacks."""
 
 _LISTS = ("choices", "verbatim", "stop", "evidence", "contrast", "ground")
 

@@ -9,6 +9,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "dtype": "Number format of the weights.",
         "compile": "Run the forward through torch.compile.",
     },
+    "server": {
+        "server": "Let `tether serve` do it where it runs with the same model: `auto` or `never`.",
+    },
     "what may be said": {
         "schema": "JSON Schema: a file, JSON text, a table, or the short syntax (`name, age int`).",
         "type": "A Pydantic model or an outlines type as `package.module:Name`.",

@@ -67,6 +67,7 @@ class Settings(BaseModel):
     device: str = _setting("device", "auto")
     dtype: Literal["auto", "float32", "bfloat16", "float16", "float64"] = _setting("dtype", "auto")
     compile: bool = _setting("compile", False)
+    server: Literal["auto", "never"] = _setting("server", "auto")
 
     schema_: str | dict[str, Any] | None = _setting("schema", None, alias="schema")
     type: str | None = _setting("type", None)

@@ -1,0 +1,1 @@
+"""A resident process that keeps models warm, and the small client that finds it."""
