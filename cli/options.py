@@ -27,6 +27,7 @@ _KINDS: dict[str, Any] = {
     ),
     **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered", "structure"), bool),
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots", "passages", "research"), int),
+    "workers": int,
     **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
     "abstain_below": float,
     "graph": str,

@@ -21,7 +21,6 @@ def identity(
     said: Said,
     texts: Mapping[str, Any],
     engine: Engine,
-    retry: str | None = None,
 ) -> dict[str, Any]:
     """Names and values of everything that decides what is written, long values as hashes.
 
@@ -30,20 +29,19 @@ def identity(
         said: What may be said where a row does not say otherwise.
         texts: Template, system and evidence as read, since the files named may change.
         engine: The model.
-        retry: A hash of the rows that are run again, where not all are.
     """
     plain = [key for key in ROW_KEYS if key not in (*CONSTRAINTS, *texts)]
     values: dict[str, Any] = {
         "tether": __version__,
         "model": f"{engine.name} {engine.fingerprint}",
-        "device": engine.description.get("device"),
+        # Not which of several: workers have one each, and a batch may go on with fewer.
+        "device": str(engine.description.get("device")).partition(":")[0],
         "dtype": engine.description.get("dtype"),
         **engine.others,
         **texts,
         **{key: getattr(settings, key) for key in plain},
         **said.identity,
         "partial": settings.partial,
-        "retry": retry,
     }
     return {key: _short(value) for key, value in values.items()}
 

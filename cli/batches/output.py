@@ -12,8 +12,7 @@ from typing import Self
 from tether.cli import streams
 from tether.cli.batches.journal import Journal, Record
 from tether.cli.batches.ordering import Reorder, Spool
-from tether.cli.batches.records import failure_kind, failure_message
-from tether.errors import Abstained
+from tether.cli.batches.records import abstained, failure_message
 
 
 class BatchOutput:
@@ -89,9 +88,9 @@ class BatchOutput:
 
     def _take(self, offset: int | None, record: Record, *, quiet: bool) -> None:
         self.num_rows += 1
-        abstained = not record.ok and failure_kind(record.line) == Abstained.kind
-        self.num_abstained += abstained
-        self.num_failed += not (record.ok or abstained)
+        silent = abstained(record)
+        self.num_abstained += silent
+        self.num_failed += not (record.ok or silent)
         if not record.ok and self._errors is None and not quiet:
             self.tell(f"tether: {failure_message(record.line)}")
         if not self._ordered:

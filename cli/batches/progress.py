@@ -7,14 +7,14 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tether.cli.batches.records import abstained
 from tether.cli.streams import coloured, is_terminal, say
-from tether.errors import Abstained
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from tether.cli.batches.rows import Line
-    from tether.cli.session import Outcome
+    from tether.cli.batches.work import Ended
 
 
 class BatchProgress:
@@ -54,15 +54,15 @@ class BatchProgress:
         if self._bar is not None:
             self._bar.update(self._task, completed=line.end)
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, ended: Ended) -> None:
         """A row ended."""
         self.num_rows += 1
-        abstained = isinstance(outcome.error, Abstained)
-        self.num_abstained += abstained
-        self.num_failed += outcome.error is not None and not abstained
-        self.num_left_out += outcome.evidence.left_out
-        self.num_tokens += outcome.stats.output_tokens
-        self.num_taken_back += outcome.stats.taken_back_tokens
+        silent = abstained(ended.record)
+        self.num_abstained += silent
+        self.num_failed += not (ended.record.ok or silent)
+        self.num_left_out += ended.num_left_out
+        self.num_tokens += ended.num_tokens
+        self.num_taken_back += ended.num_taken_back
         if self._bar is not None:
             self._bar.update(
                 self._task, rows=self.num_rows, rate=self._rate(), failed=self.num_failed

@@ -10,7 +10,7 @@ from tether.cli.batches import openai_rows
 from tether.cli.batches.journal import Record
 from tether.cli.batches.rows import Row
 from tether.cli.session import Outcome
-from tether.errors import GenerationError, TetherError
+from tether.errors import Abstained, GenerationError, TetherError
 
 
 def record(place: int, row: Row, outcome: Outcome, model: str) -> Record:
@@ -50,9 +50,9 @@ def failure_line(row: Row, error: TetherError, *, partial: bool) -> str:
     return numbers.dumps(line)
 
 
-def failure_kind(line: str) -> str:
-    """The reason of a line of the errors file."""
-    return str(json.loads(line)["reason"])
+def abstained(record: Record) -> bool:
+    """Whether a row said nothing for want of evidence, which is no failure."""
+    return not record.ok and json.loads(record.line)["reason"] == Abstained.kind
 
 
 def failure_message(line: str) -> str:

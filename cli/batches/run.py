@@ -1,7 +1,8 @@
 """One batch from input lines to output lines: skip what is done, run the rest, write each row.
 
-Knows rows, tasks and outputs; not flags. Memory does not grow with the batch, but for eight bytes
-a row that a resumed journal already holds, and forty a row that failed ahead of its turn.
+Knows lines and outputs; not flags, and not where the rows run. Memory does not grow with the batch,
+but for eight bytes a row that a resumed journal already holds, and forty a row that failed ahead of
+its turn.
 """
 
 from __future__ import annotations
@@ -14,12 +15,9 @@ from typing import IO, Protocol
 from tether.cli.batches import rows
 from tether.cli.batches.journal import Record
 from tether.cli.batches.output import BatchOutput
-from tether.cli.batches.records import record
 from tether.cli.batches.retry import Retry
-from tether.cli.batches.rows import Line, Row
-from tether.cli.overlooked import overlooked
-from tether.cli.session import Outcome, Session, Task
-from tether.cli.tasks import TaskMaker
+from tether.cli.batches.rows import Line
+from tether.cli.batches.work import Ended, Pending, Runner
 from tether.errors import ProfileError, UsageError
 
 
@@ -29,7 +27,7 @@ class Watcher(Protocol):
     def fed(self, line: Line) -> None:
         """A line was read."""
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, ended: Ended) -> None:
         """A row ended."""
 
 
@@ -76,20 +74,20 @@ class Batch:
     """The parts of a batch that is about to run.
 
     Attributes:
+        runner: Runs the rows.
         retry: The rows to run; None runs all.
         watcher: Is told of every row.
         told: What was said once about rows that ask for what the model has not.
     """
 
-    session: Session
-    maker: TaskMaker
+    runner: Runner
     output: BatchOutput
     retry: Retry | None = None
     watcher: Watcher | None = None
     done: Done = field(default_factory=Done)
     told: set[str] = field(default_factory=set)
 
-    def run(self, stream: IO[bytes], *, slots: int) -> None:
+    def run(self, stream: IO[bytes]) -> None:
         """Run every row that is not done yet and write it.
 
         Raises:
@@ -99,22 +97,19 @@ class Batch:
         """
         for replayed in self.output.replay():
             self.done.add(replayed)
-        tasks = self._tasks(rows.lines(stream))
-        for outcome in self.session.run(tasks, slots=slots):
-            place, row = outcome.task.origin
-            self.output.add(record(place, row, outcome, self.session.engine.name))
+        for ended in self.runner.run(self._pending(rows.lines(stream))):
+            self.output.add(ended.record)
+            for about, note in ended.notes:
+                self._tell(about, note)
             if self.watcher is not None:
-                self.watcher.ended(outcome)
+                self.watcher.ended(ended)
 
-    def _tasks(self, source: Iterable[Line]) -> Iterator[Task]:
+    def _pending(self, source: Iterable[Line]) -> Iterator[Pending]:
         place = 0
         for line in self._selected(source):
             if not self.done.holds(place, line):
-                row = rows.read(line, self.maker.template)
-                self._check_retry(row)
-                task = self.maker.task(row, (place, row))
-                self._check_model(row, task)
-                yield task
+                self._check_retry(line)
+                yield Pending(place, line)
             place += 1
         self.done.check_end(place)
         if self.retry is not None and place < len(self.retry):
@@ -130,23 +125,16 @@ class Batch:
             if self.retry is None or line.index in self.retry:
                 yield line
 
-    def _check_model(self, row: Row, task: Task) -> None:
-        """Say once what rows ask of a model and this one does not do."""
-        engine = self.session.engine
-        if row.chat and row.chat.model not in (None, engine.name):
-            self._tell(
-                "model", f"Rows ask for the model {row.chat.model!r}; {engine.name} answers them."
-            )
-        for sentence in overlooked(task, engine):
-            self._tell(sentence, f"Rows have settings without effect: {sentence}.")
-
     def _tell(self, about: str, message: str) -> None:
         if about not in self.told:
             self.told.add(about)
             self.output.tell(f"tether: {message}")
 
-    def _check_retry(self, row: Row) -> None:
-        if self.retry is not None and not self.retry.names(row.index, row.id):
+    def _check_retry(self, line: Line) -> None:
+        if self.retry is None:
+            return
+        row = rows.read(line)  # its id can be told, whatever the template makes of it
+        if not self.retry.names(row.index, row.id):
             raise UsageError(
                 f"Row {row.index} has the id {row.id!r}; the errors file says another.",
                 hint="Give the input that the errors file came from.",

@@ -17,18 +17,19 @@ from tether.cli.options import ProfileOption, takes
 from tether.errors import BatchFailed, UsageError
 
 if TYPE_CHECKING:
+    from tether.cli.batches.job import Job
     from tether.cli.batches.journal import Journal
     from tether.cli.batches.output import BatchOutput
     from tether.cli.batches.retry import Retry
+    from tether.cli.batches.work import Runner
     from tether.cli.config.settings_model import Settings
-    from tether.cli.session import Session
-    from tether.cli.tasks import TaskMaker
 
 EXAMPLES = """
 tether batch rows.jsonl -o out.jsonl --errors errors.jsonl
 tether batch rows.jsonl -o out.jsonl --resume
 tether batch rows.jsonl -o again.jsonl --retry errors.jsonl --max-tokens 2000
 tether batch openai-requests.jsonl --unordered --slots 32 > answers.jsonl
+tether batch rows.jsonl -o out.jsonl --workers 4
 """
 
 _ROWS = (
@@ -142,35 +143,39 @@ def run(
 
 
 def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
-    from tether.cli import engine, said
-    from tether.cli.batches.identity import identity
+    from tether.cli.batches.job import Job
     from tether.cli.batches.retry import Retry
     from tether.cli.config.settings import resolve
-    from tether.cli.session import Session
-    from tether.cli.tasks import TaskMaker
 
-    resolved = resolve(flags, profiles=profiles)
-    maker = TaskMaker(resolved, files.source.parent if files.source else None)
-    said.warn(maker.said, resolved)
+    job = Job(resolve(flags, profiles=profiles), files.source.parent if files.source else None)
     retry = Retry.read(files.retry) if files.retry else None
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(files.source))
-        loaded = engine.load(resolved.settings)
-        known = identity(
-            resolved.settings, maker.said, maker.texts, loaded, retry.digest if retry else None
-        )
-        journal = _journal(files, known)
+        runner, decided = _begun(job, stack)
+        journal = _journal(files, {**decided, "retry": retry.digest if retry else None})
         if journal is not None:
             stack.enter_context(journal)
-        _process(files, stream, journal, Session(loaded), maker, resolved.settings, retry)
+        _process(files, stream, journal, runner, job.resolved.settings, retry)
+
+
+def _begun(job: Job, stack: ExitStack) -> tuple[Runner, dict[str, Any]]:
+    """What runs the rows, here or in workers, and all that decides their texts."""
+    from tether.cli import said
+    from tether.cli.batches.workers import Workers
+
+    maker = job.maker()
+    said.warn(maker.said, job.resolved)
+    if job.resolved["workers"] == 1:
+        return job.begin(maker)
+    workers = stack.enter_context(Workers(job, job.resolved["workers"]))
+    return workers, workers.identity()
 
 
 def _process(
     files: Files,
     stream: IO[bytes],
     journal: Journal | None,
-    session: Session,
-    maker: TaskMaker,
+    runner: Runner,
     settings: Settings,
     retry: Retry | None,
 ) -> None:
@@ -189,7 +194,7 @@ def _process(
     output = BatchOutput(files.out, files.errors, ordered=not settings.unordered, journal=journal)
     with BatchProgress(files.size) as progress, output, _saying_how_to_resume(journal, output):
         output.tell = progress.message
-        Batch(session, maker, output, retry, progress).run(stream, slots=settings.slots)
+        Batch(runner, output, retry, progress).run(stream)
         output.sync()
         if journal is not None:
             counts = {"failed": output.num_failed, "abstained": output.num_abstained}

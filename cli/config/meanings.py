@@ -86,6 +86,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
 }
 """Settings by what they are about, in the order of the help."""
+        "workers": "Processes that share the rows, one a device; changes speed, not text.",
 
 MEANINGS: dict[str, str] = {key: text for group in GROUPS.values() for key, text in group.items()}
 

@@ -136,6 +136,7 @@ class Settings(BaseModel):
 
     slots: Annotated[int, Field(ge=1, le=4096)] = _setting("slots", 16)
     unordered: bool = _setting("unordered", False)
+    workers: Annotated[int, Field(ge=1, le=1024)] = _setting("workers", 1)
 
 
 def field_name(key: str) -> str:

@@ -70,3 +70,28 @@ def test_killed_three_times_and_resumed(tmp_path: Path, *, whole: bool) -> None:
     lines = [(tmp_path / f"plain.jsonl{end}").read_text().splitlines() for end in ("", ".errors")]
     ids = [json.loads(line)["id"] for part in lines for line in part]
     assert sorted(ids) == sorted(f"r{number}" for number in range(count))
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(pid) for pid in listed.split()]
+
+
+def test_a_killed_worker_is_not_seen_in_the_output(tmp_path: Path) -> None:
+    count = 40
+    write_rows(tmp_path / "rows.jsonl", count)
+    plain = batch(tmp_path, "plain.jsonl")
+    shared = batch(tmp_path, "shared.jsonl", "--workers", "2", "--slots", "4")
+    while finished(tmp_path / "shared.jsonl.journal") < 8 and shared.poll() is None:
+        time.sleep(0.02)
+    first, second = workers_of(shared)
+    os.kill(first, signal.SIGKILL)
+    codes = []
+    for process in (plain, shared):
+        _, err = process.communicate()
+        codes.append((process.returncode, err))
+    assert codes[0] == codes[1]
+    assert not {first, second} & {int(p.name) for p in Path("/proc").glob("[0-9]*")}
+    for end in ("", ".errors"):
+        whole_file = (tmp_path / f"plain.jsonl{end}").read_bytes()
+        assert (tmp_path / f"shared.jsonl{end}").read_bytes() == whole_file
