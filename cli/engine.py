@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
     from tether.grammars.spec import Spec
     from tether.grounding.evidence import Source
+    from tether.grounding.graph.graph import Graph
     from tether.grounding.index import Index
     from tether.grounding.witness import Gaze
 
@@ -58,6 +59,7 @@ class Engine(Protocol):
         ids: tuple[int, ...],
         prompt: Prompt,
         index: Index | None = None,
+        graph: Graph | None = None,
     ) -> tuple[Source, ...]:
         """The evidence of a prompt encoded to these ids, by methods as users write them."""
 
@@ -104,6 +106,7 @@ class LocalEngine:
         ids: tuple[int, ...],
         prompt: Prompt,
         index: Index | None = None,
+        graph: Graph | None = None,
     ) -> tuple[Source, ...]:
         """Bind the methods to what the prompt holds."""
         if not grounds:
@@ -111,7 +114,7 @@ class LocalEngine:
         from tether.decoding.grounds.parse import bind_all, parse_all
         from tether.decoding.grounds.told import given
 
-        return bind_all(parse_all(grounds), given(self._model, ids, prompt, index))
+        return bind_all(parse_all(grounds), given(self._model, ids, prompt, index, graph))
 
     def gaze(self, ids: tuple[int, ...], prompt: Prompt) -> Gaze:
         """Bind a watcher to what the prompt holds."""

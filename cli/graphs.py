@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tether.errors import EvidenceError
 
 if TYPE_CHECKING:
+    from tether.grammars.spec import Spec
     from tether.grammars.vocabulary import Vocabulary
     from tether.graphs import Role
     from tether.grounding.graph.graph import Graph
@@ -115,6 +116,12 @@ def _named(error: EvidenceError, path: Path) -> EvidenceError:
         return error
     cure = f"{error.hint.rstrip('.')}: tether graph build {path.name} --base IRI -o FOLDER"
     return EvidenceError(error.message, hint=cure, pointer=error.pointer)
+
+
+def asked(spec: Spec | None) -> Graph | None:
+    """The graph that a query speaks of, where it lies on this machine."""
+    held = None if spec is None else spec.graph
+    return held.graph if isinstance(held, Source) else None
 
 
 def described(graph: object) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tether.cli import structuring
 from tether.cli.config.settings_model import Settings
 from tether.cli.evidence import Evidence
+from tether.cli.graphs import asked
 from tether.cli.judging import ModelJudge
 from tether.cli.side import fits
 from tether.decoding.prompt import Prompt
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from tether.cli.session import Task
     from tether.grammars.constraint import Constraint
     from tether.grounding.evidence import Source
+    from tether.grounding.links import Link
     from tether.grounding.passages import Passage
     from tether.grounding.witness import Surety
 
 THINK_END = "</think>"
+LINK = "link"
+"""The method of grounding that queries over a graph have by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,13 @@ class Prepared:
     Attributes:
         constraint: What may be said; None for free text.
         surety: Watches how sure the model is, where the task may abstain.
+        linked: The names of the graph that a question mentions.
     """
 
     constraint: Constraint | None
     evidence: Evidence
     surety: Surety | None = None
+    linked: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Preparer:
         surety = _surety() if watched else None
         watchers = (*((surety,) if surety else ()), *task.watchers)
         request = self._request(key, task, evidence, watchers)
-        return request, Prepared(request.constraint, evidence, surety)
+        return request, Prepared(request.constraint, evidence, surety, _linked(request.sources))
 
     def _found(self, task: Task) -> Evidence:
         """The task's own passages, and those of the index."""
@@ -121,6 +127,8 @@ class Preparer:
         main, others = cast(self._prompt(task, evidence), terms, _variants(settings.ground))
         ids = engine.encode(main)
         index = task.retriever.index if task.retriever else None
+        graph = asked(task.said.spec)
+        grounds = _grounds(settings, is_linked=graph is not None)
         return Request(
             key=key,
             prompt=ids,
@@ -132,7 +140,7 @@ class Preparer:
             stop=tuple(settings.stop),
             terms=terms,
             prompts={variant: engine.encode(prompt) for variant, prompt in others.items()},
-            sources=(*engine.sources(settings.ground, ids, main, index), *watchers),
+            sources=(*engine.sources(grounds, ids, main, index, graph), *watchers),
             heal=settings.raw_prompt and settings.heal,
         )
 
@@ -153,6 +161,20 @@ class Preparer:
             raw=task.settings.raw_prompt,
             query=task.said.subjects() if task.said.is_query else "",
         )
+
+
+def _linked(sources: Sequence[Source]) -> tuple[Link, ...]:
+    if not sources:
+        return ()
+    from tether.grounding.links import Links
+
+    return tuple(link for source in sources if isinstance(source, Links) for link in source.found)
+
+
+def _grounds(settings: Settings, *, is_linked: bool) -> Sequence[str]:
+    """The methods of grounding; a query over a graph has `link` unless it is named otherwise."""
+    names = [text.partition(",")[0].partition(":")[0].strip() for text in settings.ground]
+    return [*settings.ground, LINK] if is_linked and LINK not in names else settings.ground
 
 
 def _variants(grounds: Sequence[str]) -> set[Variant]:

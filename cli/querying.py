@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tether.cli.session import Outcome
     from tether.grounding.graph.answer import Answer, Output
 
+_SHOWN = 6
+"""Links that are named one by one."""
+
 
 def ask(given: single.Given, flags: Mapping[str, Any], output: Output) -> None:
     """Run one question and write what became of it.
@@ -77,10 +80,18 @@ def _explained(outcome: Outcome) -> list[str]:
     rows = "" if outcome.num_rows is None else f"; {outcome.num_rows} rows"
     return [
         f"guarantee: {verdict.reached} (asked for: {verdict.requested}){rows}",
+        f"linked: {_links(outcome)}",
         f"query: {outcome.text.splitlines()[-1]}",
         f"tokens: {stats.output_tokens}, of which {stats.forced_tokens} had no alternative; "
         f"{stats.taken_back_tokens} were taken back because the graph or a check refused them",
     ]
+
+
+def _links(outcome: Outcome) -> str:
+    """The surest links with their scores."""
+    shown = [f"{link.text} {link.score:.2f}" for link in outcome.linked[:_SHOWN]]
+    more = len(outcome.linked) - len(shown)
+    return "; ".join([*shown, *[f"{more} more"] * (more > 0)]) or "nothing"
 
 
 def _write(

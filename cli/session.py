@@ -25,6 +25,7 @@ from tether.types import FinishReason
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
     from tether.grammars.sparql.compile import Verdict
+    from tether.grounding.links import Link
     from tether.grounding.evidence import Source
 
 _NO_STATS = RowStats(0, 0, 0, 0, 0, 0, 0.0, 0.0)
@@ -70,6 +71,7 @@ class Outcome:
         score: How sure it is that the evidence carries the answer; None where nobody asked.
         verdict: What holds of a query; None for anything else.
         num_rows: Of a query that was run.
+        linked: The names of the graph that the question mentions, surest first.
         tokens: Of the model's own text, the end token left out.
     """
 
@@ -84,6 +86,7 @@ class Outcome:
     score: float | None = None
     verdict: Verdict | None = None
     num_rows: int | None = None
+    linked: tuple[Link, ...] = ()
     tokens: tuple[int, ...] = ()
 
     def payload(self) -> str:
@@ -150,7 +153,9 @@ class Session:
                 task, result.text, result.thought, result.finish, result.stats, error,
                 evidence, result.support, score, tokens=result.tokens,
             )  # fmt: skip
-            found = _with_verdict(found, prepared.constraint if prepared else None)
+            if prepared is not None:
+                found = replace(found, linked=prepared.linked)
+                found = _with_verdict(found, prepared.constraint)
         else:
             found = Outcome(task, "", "", "error", _NO_STATS, ticket.error, evidence)
         if not isinstance(found.error, Abstained):

@@ -14,6 +14,7 @@ from tether.errors import DeadEnd, LimitReached, TetherError, UsageError
 from tether.grammars.constraint import Mask, Matcher
 from tether.grammars.healing import HealingMatcher, most_tokens
 from tether.grammars.vocabulary import Vocabulary
+from tether.graphs import Slot
 from tether.types import FinishReason
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Row:
     def in_key(self) -> bool:
         """Whether a constrained text stands in the name of a member of a JSON object."""
         return self.constrained and self._place.at(self._text, self._num_taken_back).in_key
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The names of a graph that may be said next or go on."""
+        return () if self._matcher is None else self._matcher.slots
 
     @property
     def free(self) -> bool:

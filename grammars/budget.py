@@ -17,6 +17,7 @@ from tether.grammars.guarded import GuardedMatcher
 
 if TYPE_CHECKING:
     from tether.grammars.verbatim.spans import Quote
+    from tether.graphs import Slot
 
 Shortest = Callable[[GuardedMatcher, int], list[int] | None]
 """(matcher, most) -> tokens of a short way to the end: within `most` where that can be found, else
@@ -107,6 +108,11 @@ class BudgetedMatcher(Matcher):
     def quote(self) -> Quote | None:
         """The inner matcher's."""
         return self._inner.quote
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The inner matcher's."""
+        return self._inner.slots
 
     @property
     def num_unsettled(self) -> int:

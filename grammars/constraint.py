@@ -17,6 +17,7 @@ from tether.grammars.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tether.grammars.verbatim.spans import Quote
+    from tether.graphs import Slot
 
 Mask = npt.NDArray[np.int32]
 """Packed bits, int32 [ceil(vocab/32)]: bit t % 32 of word t // 32 is token t."""
@@ -129,6 +130,11 @@ class Matcher(ABC):
     def quote(self) -> Quote | None:
         """The quote of the evidence that is going on, where there is one."""
         return None
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The names of a graph that may be said next or go on, one entry for each reading."""
+        return ()
 
     @property
     def num_unsettled(self) -> int:

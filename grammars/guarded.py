@@ -23,6 +23,7 @@ from tether.grammars.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tether.grammars.verbatim.spans import Quote
+    from tether.graphs import Slot
 
 _PATIENCE = 3
 """After so many refusals of one value twice as many tokens are taken back at a time."""
@@ -233,6 +234,11 @@ class GuardedMatcher(Matcher):
     def quote(self) -> Quote | None:
         """The inner matcher's."""
         return self._inner.quote
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The inner matcher's."""
+        return self._inner.slots
 
     @property
     def num_unsettled(self) -> int:

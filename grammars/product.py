@@ -13,6 +13,7 @@ from tether.grammars.constraint import Constraint, Mask, Matcher
 
 if TYPE_CHECKING:
     from tether.grammars.verbatim.spans import Quote
+    from tether.graphs import Slot
 
 
 class All(Constraint):
@@ -123,6 +124,11 @@ class AllMatcher(Matcher):
     def quote(self) -> Quote | None:
         """That of the first member that has one."""
         return next((m.quote for m in self._members if m.quote is not None), None)
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """Those of the first member that has any."""
+        return next((m.slots for m in self._members if m.slots), ())
 
     @property
     def num_unsettled(self) -> int:

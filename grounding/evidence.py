@@ -13,10 +13,12 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tether.graphs import Slot
+
 Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-Need = Literal["log_p", "allowed", "hidden", "attention", "short", "nudge"]
+Need = Literal["log_p", "allowed", "hidden", "attention", "short", "nudge", "slots"]
 
 INDEXED = 1 << 32
 """Number of the first passage of an index, where those of the prompt are numbered from 0."""
@@ -52,6 +54,7 @@ class Moment:
         short: float [vocab], as `log_p`, where the model read only what speaks of what is asked;
             None too where that is all it was given.
         nudge: Reads the last token again.
+        slots: The names of a graph that may be said next or go on.
     """
 
     context: Sequence[int]
@@ -63,6 +66,7 @@ class Moment:
     attention: Floats | None = None
     short: Floats | None = None
     nudge: Nudge | None = None
+    slots: Sequence[Slot] = ()
 
 
 @dataclass(frozen=True, slots=True)

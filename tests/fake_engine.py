@@ -59,7 +59,9 @@ class FakeEngine:
         self.keep = True
         self.says_yes = 1.0
 
-    def sources(self, grounds: Any, ids: Any, prompt: Prompt, index: Any = None) -> tuple[()]:
+    def sources(
+        self, grounds: Any, ids: Any, prompt: Prompt, index: Any = None, graph: Any = None
+    ) -> tuple[()]:
         """A script needs no evidence."""
         return ()
 

@@ -142,7 +142,7 @@ class _Step:
     def moment(self, index: int, is_open: bool) -> Moment:
         """What the sources of a row may look at."""
         row = self.rows[index]
-        nudges = any("nudge" in source.needs for source in row.request.sources)
+        needs = {need for source in row.request.sources for need in source.needs}
         return Moment(
             context=row.context,
             start=len(row.request.prompt),
@@ -152,7 +152,8 @@ class _Step:
             hidden=None if self.hidden is None else self.hidden[index],
             attention=None if self.attention is None else self.attention[index],
             short=self.shorts.get(index),
-            nudge=self.retelling(row) if nudges else None,
+            nudge=self.retelling(row) if "nudge" in needs else None,
+            slots=row.slots if "slots" in needs else (),
         )
 
     def agrees(self, index: int, clues: Sequence[Clues]) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tether.decoding.models.base import Model
     from tether.grammars.vocabulary import Vocabulary
     from tether.grounding.evidence import Bools, Source
+    from tether.grounding.graph.graph import Graph
     from tether.grounding.index import Index
 
 
@@ -47,12 +48,14 @@ class Given:
         passages: Those of the prompt, in its order.
         question: What is asked; empty where nobody knows.
         index: Of a larger corpus; None for none.
+        graph: What a query speaks of; None for none.
     """
 
     model: Model
     passages: tuple[Told, ...]
     question: str = ""
     index: Index | None = None
+    graph: Graph | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from tether.decoding.grounds.ground import Given, Ground
 from tether.decoding.grounds.kid import Kid
 from tether.decoding.grounds.knn import Knn
 from tether.decoding.grounds.knob import Turn
+from tether.decoding.grounds.link import Link
 from tether.decoding.grounds.memory import Memory
 from tether.decoding.grounds.rapid import Rapid
 from tether.grounding.evidence import Source
 
 METHODS: dict[str, type[Ground]] = {
-    kind.name: kind for kind in (Copy, Grad, Knn, Caad, Memory, Turn, Kid, Rapid)
+    kind.name: kind for kind in (Copy, Grad, Knn, Caad, Memory, Turn, Kid, Rapid, Link)
 }
 """Every method by the name that users write."""
 

@@ -10,10 +10,17 @@ from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt
 
 if TYPE_CHECKING:
+    from tether.grounding.graph.graph import Graph
     from tether.grounding.index import Index
 
 
-def given(model: Model, ids: tuple[int, ...], prompt: Prompt, index: Index | None = None) -> Given:
+def given(
+    model: Model,
+    ids: tuple[int, ...],
+    prompt: Prompt,
+    index: Index | None = None,
+    graph: Graph | None = None,
+) -> Given:
     """What the row of a prompt was given; without passages, its text is what is read.
 
     Args:
@@ -21,10 +28,11 @@ def given(model: Model, ids: tuple[int, ...], prompt: Prompt, index: Index | Non
         ids: Token ids of the whole prompt.
         prompt: What they were made from.
         index: Of a larger corpus.
+        graph: What a query speaks of.
     """
     if not prompt.passages:
-        return Given(model, told(model, ids, (prompt.text,)), index=index)
-    return Given(model, told(model, ids, prompt.passages), prompt.text, index)
+        return Given(model, told(model, ids, (prompt.text,)), "", index, graph)
+    return Given(model, told(model, ids, prompt.passages), prompt.text, index, graph)
 
 
 def told(model: Model, prompt: tuple[int, ...], passages: tuple[str, ...]) -> tuple[Told, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from tether.errors import DeadEnd, GrammarError, InternalError
 from tether.grammars.constraint import Mask, Matcher, set_bit
 from tether.grammars.guarded import Bytes, GuardedMatcher, Refusal
+from tether.grammars.sparql.lookup import Slot
 from tether.grammars.sparql.progress import Host, Progress
 from tether.grammars.sparql.text import check_size
 from tether.grammars.sparql.writer import State, Thread, Writer
@@ -105,6 +106,11 @@ class WritingMatcher(Matcher):
         if self._num_ends:
             return True
         return self.can_end and not self._writer.allowed(self._states[-1]).size
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The names that may begin or go on here."""
+        return () if self._num_ends else tuple(self._writer.slots(self._states[-1]))
 
     @property
     def stuck(self) -> bool:

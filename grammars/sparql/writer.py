@@ -18,7 +18,7 @@ import numpy.typing as npt
 from tether.grammars.guarded import Refusal
 from tether.grammars.sparql import choices, lexemes
 from tether.grammars.sparql.actions import feed
-from tether.grammars.sparql.lookup import Place
+from tether.grammars.sparql.lookup import Place, Slot
 from tether.grammars.sparql.progress import Progress
 from tether.grammars.sparql.said import Lexeme
 from tether.grammars.sparql.spellings import Spellings
@@ -88,6 +88,16 @@ class Writer:
             for ids in self._allowed(thread):
                 flags[ids] = True
         return flags
+
+    def slots(self, state: State) -> Iterator[Slot]:
+        """Where a name may begin or goes on, in any reading."""
+        for thread in state.threads:
+            progress = thread.progress
+            if thread.place is not None:
+                yield Slot(thread.place, choices.names(progress, thread.terminal))
+                continue
+            for terminal in self._names(thread):
+                yield Slot(progress.host.graph.names.start(), choices.names(progress, terminal))
 
     def step(self, state: State, token: int) -> State | None:
         """The state after a token; None where no reading takes it."""

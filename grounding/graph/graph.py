@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -16,12 +16,16 @@ from tether.grounding.graph.build import add_names, names_part
 from tether.grounding.graph.facts import Facts
 from tether.grounding.graph.layout import ALIASES, FACTS, GRAPH, STORE
 from tether.grounding.graph.lookup import Lookup
+from tether.grounding.graph.mentions import Mentions, add_mentions, has_mentions
 from tether.grounding.graph.names import Encode, Names
 from tether.grounding.graph.oracle import Oracle
 from tether.grounding.graph.scope import MOST_ROWS
 from tether.grounding.graph.terms import Shortener
 from tether.grounding.index.layout import Manifest, open_manifest
 from tether.grounding.index.maker import Progress, Silent
+
+if TYPE_CHECKING:
+    from tether.grounding.index.embed import Embedder
 
 
 class Label(NamedTuple):
@@ -110,6 +114,23 @@ class Graph:
             self.manifest = open_manifest(self.path, GRAPH)
         names = Names(self.manifest.part(names_part(key)), self.facts, encode, self.aliases)
         return Lookup(self.facts, names, self.oracle, key, most_rows)
+
+    def mentions(
+        self, embedder: Embedder | None = None, progress: Progress | None = None
+    ) -> Mentions:
+        """What finds the names that a question mentions; made and kept if it is not there yet.
+
+        Args:
+            embedder: What it shall be able to ask beside words.
+            progress: Where to say how far the making is.
+
+        Raises:
+            OutputError: It is not there, and the folder cannot be written.
+        """
+        if not has_mentions(self.manifest, embedder):
+            add_mentions(self.path, self.facts, embedder, progress or Silent())
+            self.manifest = open_manifest(self.path, GRAPH)
+        return Mentions(self.manifest, self.facts)
 
     def labels(self, prefix: str = "", language: str | None = None) -> Iterator[Label]:
         """Labels that begin with `prefix`, whatever the case, in their order.

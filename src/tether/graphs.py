@@ -68,3 +68,15 @@ class Place(NamedTuple):
     node: int
     low: int
     high: int
+
+
+class Slot(NamedTuple):
+    """A place of a text where a name may begin, or goes on.
+
+    Attributes:
+        place: How much of it was said.
+        names: Those that may stand there at all.
+    """
+
+    place: Place
+    names: Ranks
