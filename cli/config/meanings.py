@@ -12,6 +12,9 @@ GROUPS: dict[str, dict[str, str]] = {
     "server": {
         "server": "Let `tether serve` do it where it runs with the same model: `auto` or `never`.",
     },
+    "server": {
+        "server": "Let `tether serve` do it where it runs with the same model: `auto` or `never`.",
+    },
     "what may be said": {
         "schema": "JSON Schema: a file, JSON text, a table, or the short syntax (`name, age int`).",
         "type": "A Pydantic model or an outlines type as `package.module:Name`.",
@@ -83,10 +86,10 @@ GROUPS: dict[str, dict[str, str]] = {
     "batch": {
         "slots": "Rows decoded at once; changes speed, not text.",
         "unordered": "Write rows as they end instead of in input order.",
+        "workers": "Processes that share the rows, one a device; changes speed, not text.",
     },
 }
 """Settings by what they are about, in the order of the help."""
-        "workers": "Processes that share the rows, one a device; changes speed, not text.",
 
 MEANINGS: dict[str, str] = {key: text for group in GROUPS.values() for key, text in group.items()}
 
