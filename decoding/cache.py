@@ -111,9 +111,19 @@ class SlotLayer:
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` columns of slot `source` over slot `target`."""
+        if self.keys is not None:
+            self._reserve(self.keys, 0)
         for tensor in (self.keys, self.values):
             if tensor is not None:
                 tensor[target, :, :length] = tensor[source, :, :length]
+
+    def swap(self, one: int, other: int, length: int) -> None:
+        """Exchange the first `length` columns of two slots."""
+        for tensor in (self.keys, self.values):
+            if tensor is not None:
+                kept = tensor[one, :, :length].clone()
+                tensor[one, :, :length] = tensor[other, :, :length]
+                tensor[other, :, :length] = kept
 
     def gather(self, slot: int, columns: Tensor, target: int) -> None:
         """Copy some columns of a slot to those from `target` on."""
@@ -231,6 +241,22 @@ class SlotCache:
         self.lengths[slot] -= num_tokens
 
     @torch.inference_mode()  # keys and values were made under it
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Begin slot `target` with the first `length` columns that lie in another, or in itself."""
+        if source != target:
+            for layer in self.layers:
+                layer.move(source, target, length)
+        self.lengths[target] = length
+
+    @torch.inference_mode()
+    def swap(self, one: int, other: int) -> None:
+        """Exchange the rows of two slots."""
+        lengths = self.lengths
+        for layer in self.layers:
+            layer.swap(one, other, max(lengths[one], lengths[other]))
+        lengths[one], lengths[other] = lengths[other], lengths[one]
+
+    @torch.inference_mode()
     def move(self, source: int, target: int) -> None:
         """Move a row to another slot; `source` is free afterwards."""
         for layer in self.layers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from tether.decoding.knob.steer import Steer, Steering
 from tether.decoding.models.base import Head, Network, Watch
 from tether.decoding.nudge import Retelling
 from tether.decoding.row import Row
+from tether.decoding.sharing import LEAST, Beginnings, common
 
 _CHUNK = 512  # bounds the attention mask of long prompts
 
@@ -34,15 +36,16 @@ class Lane:
         mixture: What is fed for the row's newest token; see `Network.forward`.
         mixed: Whether mixtures were fed: the row's tokens alone do not say what the cache holds.
         steer: What is changed in the network where it chooses the row's tokens; None for nothing.
+        waits: Whether its prompt is still to be read, apart from the rows that run.
     """
 
-    __slots__ = ("held", "mixed", "mixture", "prompt", "row", "slot", "steer")
+    __slots__ = ("held", "mixed", "mixture", "prompt", "row", "slot", "steer", "waits")
 
     def __init__(self, row: Row, prompt: Sequence[int], steer: Steer | None = None) -> None:
         self.row, self.prompt, self.steer = row, tuple(prompt), steer
         self.slot, self.held = -1, 0
         self.mixture: Tensor | None = None
-        self.mixed = False
+        self.mixed = self.waits = False
 
     def __len__(self) -> int:
         return len(self.prompt) + self.row.num_output
@@ -50,6 +53,17 @@ class Lane:
     def cut(self) -> None:
         """Forget what the row took back."""
         self.held = min(self.held, len(self))
+
+    def known(self) -> tuple[int, ...]:
+        """Tokens of the prompt of which the cache holds what any lane would: none is turned."""
+        return self.prompt[: min(self.held, len(self.prompt) - (self.steer is not None))]
+
+    def left(self) -> tuple[int, ...]:
+        """Those tokens, and what was said after them, where nothing was mixed into it."""
+        if self.mixed or self.steer is not None:
+            return self.known()
+        said = self.row.context[len(self.row.request.prompt) :]
+        return (*self.prompt, *said)[: self.held]
 
     def pending(self) -> list[int]:
         """What the network has not seen; the last token at least, for something to answer."""
@@ -113,18 +127,21 @@ class Lanes:
     def __init__(self, network: Network, num_slots: int) -> None:
         self.network = network
         self._cache = SlotCache(network.num_layers, num_slots)
-        self._lanes: list[Lane | None] = []
+        self._beginnings = Beginnings(self._cache)
+        self._lanes: list[Lane | None] = [None] * num_slots
 
     def add(self, lane: Lane) -> None:
-        """Give a lane the first free slot."""
+        """Give a lane a free slot."""
         if None not in self._lanes:
             self._lanes.append(None)
             self._cache.grow(len(self._lanes))
-        lane.slot = self._lanes.index(None)
+        free = [slot for slot, held in enumerate(self._lanes) if held is None]
+        lane.slot = self._beginnings.best(free, lane.prompt)
         self._lanes[lane.slot] = lane
 
     def remove(self, lane: Lane) -> None:
         """Free the slot of a lane."""
+        self._beginnings.leave(lane.slot, lane.left())
         self._lanes[lane.slot] = None
         self._cache.lengths[lane.slot] = 0
 
@@ -134,9 +151,9 @@ class Lanes:
         heads: tuple[Head, ...] = (),
         drafts: Mapping[Lane, Draft] | None = None,
     ) -> Reading:
-        """One forward over all lanes, and over what is drafted after some of them."""
+        """One forward over all lanes that run, and over what is drafted after some of them."""
         self._close_gaps()
-        return self._run([lane for lane in self._lanes if lane is not None], taps, heads, drafts)
+        return self._run([lane for lane in self._lanes if _runs(lane)], taps, heads, drafts)
 
     def keep(self, lane: Lane, nodes: Sequence[int]) -> None:
         """Of what was drafted after a lane in the last forward, hold a path, and no others."""
@@ -150,9 +167,25 @@ class Lanes:
         between = self._lanes[min(slots) : max(slots) + 1]
         return self._run([lane for lane in between if lane is not None], taps)
 
-    def start(self, lane: Lane, taps: tuple[int, ...], heads: tuple[Head, ...] = ()) -> Reading:
-        """One lane alone, the others as they are: how a row begins, whatever its company."""
-        return self._run([lane], taps, heads)
+    def start(
+        self, lanes: Sequence[Lane], taps: tuple[int, ...], heads: tuple[Head, ...] = ()
+    ) -> Reading:
+        """Lanes in slots side by side read their prompts to the end; no other lane runs."""
+        for lane in lanes:
+            lane.waits = False
+        return self._run(list(lanes), taps, heads)
+
+    def unread(self, lane: Lane) -> int:
+        """How much of a lane is pending, once it has taken over what other slots hold of it."""
+        self._adopt(lane)
+        return len(lane.pending())
+
+    def read_on(self, lane: Lane) -> int:
+        """Read a piece of a long prompt, and not its end; how many tokens that was."""
+        if self.unread(lane) <= _CHUNK:
+            return 0
+        self._read(lane, _CHUNK)
+        return _CHUNK
 
     def retelling(self, lane: Lane) -> Retelling:
         """The last token of a lane that has just run."""
@@ -166,9 +199,9 @@ class Lanes:
         heads: tuple[Head, ...] = (),
         drafts: Mapping[Lane, Draft] | None = None,
     ) -> Reading:
+        self._read_once([lane for lane in lanes if not lane.held])
         for lane in lanes:
-            while len(pending := lane.pending()) > _CHUNK:
-                self._forward([lane], [pending[:_CHUNK]], ())
+            self._read(lane, (len(lane.pending()) - 1) // _CHUNK * _CHUNK)
         mixtures = _stacked([lane.take_mixture() for lane in lanes])
         watch = Watch(heads) if heads else None
         given = {
@@ -183,6 +216,29 @@ class Lanes:
         drafted = {lanes[place]: found for place, found in zip(given, nodes, strict=True)}
         return Reading(read[:, : len(lanes)], places, taps, attention, drafted)
 
+    def _read_once(self, fresh: Sequence[Lane]) -> None:
+        """What prompts share with others, or with what slots hold, is read by one lane alone."""
+        for place, lane in enumerate(fresh, 1):
+            self._adopt(lane)
+            shared = max((common(lane.prompt[:-1], o.prompt) for o in fresh[place:]), default=0)
+            if shared >= lane.held + LEAST:
+                self._read(lane, shared - lane.held)
+
+    def _read(self, lane: Lane, num_tokens: int) -> None:
+        """Read so many tokens more of a lane, in pieces."""
+        end = lane.held + num_tokens
+        while lane.held < end:
+            piece = lane.pending()[: min(_CHUNK, end - lane.held)]
+            self._forward([lane], [piece], ())
+
+    def _adopt(self, lane: Lane) -> None:
+        """Begin with what any slot holds of the prompt; where nothing is read yet."""
+        if lane.held:
+            return
+        others = [o for o in self._lanes if o is not None and o is not lane and o.held]
+        known = ((other.slot, other.known()) for other in others)
+        lane.held = self._beginnings.adopt(lane.slot, lane.prompt, known)
+
     def _forward(
         self,
         lanes: list[Lane],
@@ -193,6 +249,7 @@ class Lanes:
         drafts: Mapping[int, Draft] | None = None,
     ) -> Tensor:
         network, cache = self.network, self._cache
+        self._beginnings.spoil(lane.slot for lane in lanes)
         for lane in lanes:
             cache.rollback(lane.slot, cache.lengths[lane.slot] - lane.held)
         counts = [len(tokens) for tokens in pending]
@@ -211,13 +268,31 @@ class Lanes:
         return hidden
 
     def _close_gaps(self) -> None:
-        """Move the last lanes into free slots."""
-        while None in self._lanes:
-            last = self._lanes.pop()
-            if last is not None:
-                free = self._lanes.index(None)
-                self._cache.move(last.slot, free)
-                self._lanes[free], last.slot = last, free
+        """Bring the lanes that run side by side; those that wait make room."""
+        running = [lane for lane in self._lanes if _runs(lane)]
+        place = running[0].slot if running else 0
+        while running and place < running[-1].slot:
+            if not _runs(self._lanes[place]):
+                self._exchange(place, running.pop())
+            place += 1
+
+    def _exchange(self, place: int, lane: Lane) -> None:
+        """Put a lane into another slot; whoever waits there takes its own."""
+        other, left = self._lanes[place], lane.slot
+        self._beginnings.spoil([place])
+        if other is None:
+            self._cache.move(left, place)
+            self._beginnings.leave(left, lane.known())
+        else:
+            self._cache.swap(left, place)
+            self._beginnings.spoil([left])
+            other.slot = left
+        self._lanes[left], self._lanes[place] = other, lane
+        lane.slot = place
+
+
+def _runs(lane: Lane | None) -> TypeGuard[Lane]:
+    return lane is not None and not lane.waits
 
 
 def _steering(lanes: Sequence[Lane]) -> Steering | None:

@@ -1,15 +1,16 @@
 """The decode loop: rows come and go; each turn is one ragged forward and one step.
 
 A turn: [sampled, forced...] of every row in one forward; masks meanwhile; one step; advance.
-A finished row makes room for the next request at once.
+A finished row makes room for the next request, whose prompt is read between turns.
 """
 
 from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from tether.decoding import step, ties
+from tether.decoding.admission import Admission
 from tether.decoding.contrast import Said
 from tether.decoding.drafts.ahead import Ahead
 from tether.decoding.drafts.drafting import Drafting
@@ -33,6 +35,7 @@ from tether.decoding.search.vote import check_poll, elect, polls
 from tether.decoding.terms.lead import check_free
 from tether.decoding.terms.term import Role
 from tether.decoding.views import Views
+from tether.decoding.waiting import Waiting
 from tether.errors import ModelError, TetherError, UsageError
 from tether.grammars.constraint import Mask
 
@@ -48,6 +51,7 @@ class Loop:
         model: From `tether.decoding.models.load`.
         slots: Rows decoded at once.
         others: Models that terms of contrast listen to; they share the model's vocabulary.
+        ahead: Requests that are pulled at a time, to be run in the order of their lengths.
 
     Raises:
         UsageError: There are no slots.
@@ -55,12 +59,18 @@ class Loop:
     """
 
     def __init__(
-        self, model: Model, *, slots: int = 16, others: Mapping[Role, Model] | None = None
+        self,
+        model: Model,
+        *,
+        slots: int = 16,
+        others: Mapping[Role, Model] | None = None,
+        ahead: int = 1,
     ) -> None:
         if slots < 1:
             raise UsageError(f"{slots} slots cannot hold a row.", hint="Use 1 or more.")
         self.model = model
-        self.slots = slots
+        self.slots, self.ahead = slots, ahead
+        self._spare: list[Views] = []
         self._models: dict[Role, Model] = {"model": model, **(others or {})}
         for role, other in self._models.items():
             _check_vocabulary(model, other, role)
@@ -74,16 +84,28 @@ class Loop:
         again after every turn that leaves room: where requests come in at any time, it ends while
         there are none and goes on when there are.
         """
-        with ThreadPoolExecutor(1, "masks") as threads:
+        with ThreadPoolExecutor(1, "masks") as threads, self._lent_views() as views:
             batch = _Batch(
-                self._models, self.slots, self._refused, threads, on_delta, self._drafting
+                self._models, views, self.slots, self._refused, threads, on_delta, self._drafting
             )
-            source = map(self._ready, requests)
-            yield from batch.fill(source)
+            waiting = Waiting(map(self._ready, requests), self.ahead)
+            admission = batch.admission(waiting)
+            yield from batch.admit(admission)
             while batch.rows:
                 batch.turn()
-                yield from batch.retire(source)
-                yield from batch.fill(source)
+                yield from batch.retire()
+                yield from batch.admit(admission)
+
+    @contextmanager
+    def _lent_views(self) -> Iterator[Views]:
+        """Views without rows; those of an earlier run, whose beginnings are still held, if any."""
+        networks = {role: model.network for role, model in self._models.items()}
+        views = self._spare.pop() if self._spare else Views(networks, self.slots)
+        try:
+            yield views
+        finally:
+            views.close_all()
+            self._spare.append(views)
 
     def _ready(self, request: Request) -> Request:
         """The request, healed; what stands on the places or first choices of a row is left."""
@@ -98,6 +120,7 @@ class _Batch:
     def __init__(
         self,
         models: Mapping[Role, Model],
+        views: Views,
         slots: int,
         refused: Tensor,
         threads: ThreadPoolExecutor,
@@ -110,35 +133,33 @@ class _Batch:
         self._free_mask = _packed(refused, self._model.vocabulary.num_words)
         self._threads, self._on_delta = threads, on_delta
         self._drafting = drafting
-        self._views = Views(self._networks, slots)
+        self._views = views
         self._extractor = Extractor(self._model.network)
         self._settles = all(map(ties.settles, models.values()))
         self._forward_s = 0.0
         self._controlled: list[Row] = []
         self.rows: list[Row] = []
 
-    def fill(self, source: Iterator[Request]) -> Iterator[Result]:
-        """Take requests while slots are free; yield those that end at once."""
-        while len(self.rows) < self._slots:
-            row = yield from self._admit(source)
-            if row is None:
-                return
-            self.rows.append(row)
+    def admission(self, waiting: Waiting) -> Admission:
+        """What brings requests to their first tokens."""
+        return Admission(waiting, self._views, self._slots, self._row, self._begin)
 
-    def retire(self, source: Iterator[Request]) -> Iterator[Result]:
-        """Yield finished rows; give their places to new requests."""
-        place = 0
-        while place < len(self.rows):
-            row = self.rows[place]
+    def admit(self, admission: Admission) -> Iterator[Result]:
+        """Take rows in while slots are free; yield those that end at once."""
+        for row in admission.admit(self.rows):
+            self._drafting.forget(row)
+            yield row.result()
+
+    def retire(self) -> Iterator[Result]:
+        """Yield finished rows."""
+        for row in self.rows:
             row.check_cancelled()
-            fresh: Row | None = row
-            if row.finish is not None:
-                self._views.close(row)
-                self._drafting.forget(row)
-                yield row.result()
-                fresh = yield from self._admit(source)
-            self.rows[place : place + 1] = [] if fresh is None else [fresh]
-            place += fresh is not None
+        ended = [row for row in self.rows if row.finish is not None]
+        self.rows[:] = [row for row in self.rows if row.finish is None]
+        for row in ended:
+            self._views.close(row)
+            self._drafting.forget(row)
+            yield row.result()
 
     def turn(self) -> None:
         """One forward over all rows and what is drafted, and as many steps as it answers."""
@@ -158,36 +179,28 @@ class _Batch:
             self._say(rows, Said(logits, [False] * len(rows), [0] * len(rows)), allowed)
         ahead.end(reading, said.logits)
 
-    def _admit(self, source: Iterator[Request]) -> Generator[Result, None, Row | None]:
-        """The next request that is still running after its first token; else None."""
-        for request in source:
-            row = self._row(request)
-            self._check(row)
-            if row.finish is None and polls(request):
-                row = elect(request, self._networks, self._row, self._masks)
-            if row.finish is None:
-                self._views.open(row)
-                self._begin(row)
-                if row.finish is None:
-                    return row
-                self._views.close(row)
-            yield row.result()
-        return None
-
     def _row(self, request: Request) -> Row:
+        """The row of a request; ended where it cannot be run, or where a vote has decided it."""
+        row = self._unchecked(request)
+        self._check(row)
+        if row.finish is None and polls(request):
+            return elect(request, self._networks, self._unchecked, self._masks)
+        return row
+
+    def _unchecked(self, request: Request) -> Row:
         return Row(request, self._model.vocabulary, self._model.end_ids)
 
-    def _begin(self, row: Row) -> None:
-        """The first token of a row."""
-        self._extractor.quote(row)
-        self._views.check_room(row)
-        if row.finish is not None:
+    def _begin(self, rows: Sequence[Row]) -> None:
+        """The first tokens of rows."""
+        for row in rows:
+            self._extractor.quote(row)
+        if any(row.finish is not None for row in rows):  # whoever quotes begins alone
             return
-        masks = self._start_masks([row])
+        masks = self._start_masks(rows)
         began = time.perf_counter()
-        reading = self._views.start(row)
+        reading = self._views.start(rows)
         self._forward_s = time.perf_counter() - began
-        self._choose([row], reading, masks.result())
+        self._choose(rows, reading, masks.result())
 
     def _check(self, row: Row) -> None:
         """Fail a row that cannot be run."""

@@ -50,6 +50,6 @@ def said_exactly(networks: Mapping[Role, Network], row: Row, mask: Tensor | None
     """One step of a row alone in the exact networks, views included, without a kept cache."""
     views = Views({role: network.exact() for role, network in networks.items()}, 1)
     views.open(row)
-    said = listen(views, [row], views.start(row), mask)
+    said = listen(views, [row], views.start([row]), mask)
     views.close(row)
     return said

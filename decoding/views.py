@@ -57,8 +57,13 @@ class Views:
                     hint=f"Name a layer from 0 to {last}." if last >= 0 else "Leave the layer out.",
                 )
 
-    def open(self, row: Row) -> None:
-        """Give a row its lanes; none has seen a token yet."""
+    def open(self, row: Row, *, waits: bool = False) -> None:
+        """Give a row its lanes; none has seen a token yet.
+
+        Args:
+            row: It has none.
+            waits: Its prompt is read apart: it does not run before `start`.
+        """
         lanes: dict[_Key, Lane] = {}
         short = [SHORT] if _reads_short(row.request) else []
         for view in (OWN, *self.wanted(row.request), *short):
@@ -66,6 +71,7 @@ class Views:
             if key not in lanes:
                 steer = _steer(row.request) if key == ("model", "main") else None
                 lanes[key] = Lane(row, _prompt(key[1], row.request), steer)
+                lanes[key].waits = waits and view.role == "model"
                 self._tracks[view.role].add(lanes[key])
         self._lanes[row] = lanes
         row.lanes += lanes.values()
@@ -75,6 +81,11 @@ class Views:
         for (role, _), lane in self._lanes.pop(row).items():
             self._tracks[role].remove(lane)
             row.lanes.remove(lane)
+
+    def close_all(self) -> None:
+        """Take back the lanes of all rows: of none, unless a run was given up."""
+        for row in list(self._lanes):
+            self.close(row)
 
     def check_room(self, row: Row) -> None:
         """End a row where a network has no position left for it."""
@@ -99,11 +110,34 @@ class Views:
         """Whether the row has been fed mixtures."""
         return self.lane(row, OWN).mixed
 
-    def start(self, row: Row) -> Reading:
-        """The first forward of a row and of its other prompts, each alone."""
-        taps, heads = self._taps([row], "model"), self._heads([row])
-        lanes = [lane for (role, _), lane in self._lanes[row].items() if role == "model"]
-        return Reading.join([self._tracks["model"].start(lane, taps, heads) for lane in lanes])
+    def unread(self, row: Row) -> int:
+        """Tokens of a row's prompts that the model is still to read, itself."""
+        return sum(map(self._tracks["model"].unread, self._own_lanes(row)))
+
+    def read_on(self, row: Row) -> int:
+        """Read a piece of a row's long prompts; how many tokens that was, 0 where none is long."""
+        pieces = map(self._tracks["model"].read_on, self._own_lanes(row))
+        return next((read for read in pieces if read), 0)
+
+    def beside(self, row: Row, other: Row) -> bool:
+        """Whether a row can start in one forward with the one before it."""
+        lanes = [*self._own_lanes(row), *self._own_lanes(other)]
+        if len(lanes) > 2 or any(r.request.sources or r.request.extract for r in (row, other)):
+            return False
+        return lanes[1].slot == lanes[0].slot + 1
+
+    def start(self, rows: Sequence[Row]) -> Reading:
+        """The first forward of rows: of one and of its other prompts, or of some side by side."""
+        taps, heads = self._taps(rows, "model"), self._heads(rows)
+        track = self._tracks["model"]
+        if len(rows) > 1:
+            return track.start([self.lane(row, OWN) for row in rows], taps)
+        lanes = self._own_lanes(rows[0])
+        return Reading.join([track.start([lane], taps, heads) for lane in lanes])
+
+    def _own_lanes(self, row: Row) -> list[Lane]:
+        """A row's lanes of the model."""
+        return [lane for (role, _), lane in self._lanes[row].items() if role == "model"]
 
     def run(self, drafts: Mapping[Row, Draft] | None = None) -> Reading:
         """One forward of the model over all rows and their other prompts.
