@@ -12,9 +12,6 @@ GROUPS: dict[str, dict[str, str]] = {
     "server": {
         "server": "Let `tether serve` do it where it runs with the same model: `auto` or `never`.",
     },
-    "server": {
-        "server": "Let `tether serve` do it where it runs with the same model: `auto` or `never`.",
-    },
     "what may be said": {
         "schema": "JSON Schema: a file, JSON text, a table, or the short syntax (`name, age int`).",
         "type": "A Pydantic model or an outlines type as `package.module:Name`.",
