@@ -25,8 +25,8 @@ from tether.types import FinishReason
 if TYPE_CHECKING:
     from tether.grammars.constraint import Constraint
     from tether.grammars.sparql.compile import Verdict
-    from tether.grounding.links import Link
     from tether.grounding.evidence import Source
+    from tether.grounding.links import Link
 
 _NO_STATS = RowStats(0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
@@ -71,8 +71,8 @@ class Outcome:
         score: How sure it is that the evidence carries the answer; None where nobody asked.
         verdict: What holds of a query; None for anything else.
         num_rows: Of a query that was run.
-        linked: The names of the graph that the question mentions, surest first.
         tokens: Of the model's own text, the end token left out.
+        linked: The names of the graph that the question mentions, surest first.
     """
 
     task: Task
@@ -86,8 +86,8 @@ class Outcome:
     score: float | None = None
     verdict: Verdict | None = None
     num_rows: int | None = None
-    linked: tuple[Link, ...] = ()
     tokens: tuple[int, ...] = ()
+    linked: tuple[Link, ...] = ()
 
     def payload(self) -> str:
         """The text.
