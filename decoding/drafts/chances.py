@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 _RATE, _LEAST_RATE = 0.5, 0.02  # steps shrink with the root of the examples, and never vanish
 _FURTHEST = 30.0  # of a score: beyond it chances are 0 or 1 to every digit that matters
+_SUREST = 6.0  # of the log-odds of a drafter: one that is sure must be able to unlearn it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Chances:
     """P(accepted | clue, all before it accepted), by drafter.
 
     The score of a token is a bias of its drafter, one of its drafter at this rank and one at this
-    place, plus weights times its log-odds under the drafter and the log of its depth.
+    place, plus weights times its log-odds under the drafter and the log of its depth. The weight
+    of the log-odds stays above 0: what a drafter likes better is never the worse guess.
     """
 
     def __init__(self) -> None:
@@ -53,10 +55,9 @@ class Chances:
         error = float(accepted) - self(clue)
         count = self._seen[clue.drafter] = self._seen.get(clue.drafter, 0) + 1
         rate = max(_LEAST_RATE, _RATE / math.sqrt(count))
-        features = _features(clue)
-        size = sum(value * value for _, value in features)
-        for key, value in features:
-            self._weights[key] = self._weight(key) + rate * error * value / max(1.0, size / 3)
+        for key, value in _features(clue):
+            weight = self._weight(key) + rate * error * value / max(1.0, value * value)
+            self._weights[key] = max(0.0, weight) if key[1] == "odds" else weight
 
     def seen(self, drafter: str) -> int:
         """Examples of this drafter so far."""
@@ -79,5 +80,6 @@ def _features(clue: Clue) -> list[tuple[tuple[str, object], float]]:
         features.append(((name, ("place", clue.place)), 1.0))
     if clue.log_q < 0:
         rest = max(-math.expm1(clue.log_q), 1e-6)
-        features.append(((name, "odds"), max(clue.log_q - math.log(rest), -8.0)))
+        odds = clue.log_q - math.log(rest)
+        features.append(((name, "odds"), max(-_SUREST, min(_SUREST, odds))))
     return features

@@ -8,14 +8,15 @@ Source: greedy multi-path block verification; the construction is ours, and exac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-At = Callable[[tuple[int, ...]], Tensor]
-"""From the tokens before a place to a distribution there, [vocab]."""
+Path = tuple[int, ...]
+At = Callable[[Path], Tensor | None]
+"""From the tokens before a place to a distribution there, [vocab]; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +25,46 @@ class Greatest:
 
     Attributes:
         tokens: Of the path.
-        p: float [length + 1, vocab], the model's distribution before and after each.
+        p: float [length + 1, vocab], the model's distribution before and after each; zeros where
+            it is not known after the last.
         q: float [length, vocab], the law of each token of the greatest path, given those before.
     """
 
-    tokens: tuple[int, ...]
+    tokens: Path
     p: Tensor
     q: Tensor
 
 
-def greatest(paths: Sequence[tuple[int, ...]], p: At, q: At) -> Greatest:
-    """The greatest of paths of one length that were drawn from q, each by itself.
+def greatest(paths: Sequence[Path], p: At, q: Mapping[Path, Tensor]) -> Greatest:
+    """The greatest of paths that were drawn from q, each by itself, as far as p is known.
 
     Args:
-        paths: At least one; the same path may stand in it several times.
-        p: The model's distributions, asked only along the greatest path.
-        q: Those that every path was drawn from.
+        paths: At least one; the same path may stand in it several times. Where one of those with
+            the same first tokens ends, all of them do.
+        p: The model's distributions, known after no tokens; asked only along the greatest path.
+        q: What each token was drawn from, by the tokens before it.
     """
-    path: tuple[int, ...] = ()
-    rows, laws, count = [], [], len(paths)
+    path: Path = ()
+    laws, count = [], len(paths)
     below, mass = 0.0, 1.0  # q's mass of the paths below this prefix, and of the prefix itself
-    while len(path) < len(paths[0]):
-        drawn_from, wanted = q(path), p(path)
-        order = (wanted / drawn_from).nan_to_num(nan=-1.0).argsort(stable=True)
-        smaller = torch.empty_like(drawn_from)
-        ranked = drawn_from[order]
+    known, rows = p(path), []
+    while known is not None and len(path) < len(paths[0]):
+        rows.append(known)
+        drawn_from = q[path]
+        order = (known / drawn_from).nan_to_num(nan=-1.0).argsort(stable=True)
+        ranked, smaller = drawn_from[order], torch.empty_like(drawn_from)
         smaller[order] = ranked.cumsum(0) - ranked
         law = _of_greatest(below + mass * smaller, mass * drawn_from, count)
-        rows.append(wanted)
         laws.append(law / _of_greatest(drawn_from.new_tensor(below), mass, count))
-        rank = torch.empty_like(order)
-        rank[order] = torch.arange(len(order), device=order.device)
-        token = max({other[len(path)] for other in paths}, key=rank.tolist().__getitem__)
+        rank = {token: place for place, token in enumerate(order.tolist())}
+        token = max({other[len(path)] for other in paths}, key=rank.__getitem__)
         below += mass * float(smaller[token])
         mass *= float(drawn_from[token])
         paths = [other for other in paths if other[len(path)] == token]
         path = (*path, token)
-    return Greatest(path, torch.stack([*rows, p(path)]), torch.stack(laws))
+        known = p(path)
+    rows.append(torch.zeros_like(rows[0]) if known is None else known)
+    return Greatest(path, torch.stack(rows), torch.stack(laws))
 
 
 def _of_greatest(below: Tensor, mass: Tensor | float, count: int) -> Tensor:

@@ -197,7 +197,7 @@ class TestSeveralPaths:
                 math.factorial(n) for n in Counter(paths).values()
             )
             mass = orders * math.prod(chance(q, path) for path in paths)
-            best = greatest(paths, p.__getitem__, q.__getitem__)
+            best = greatest(paths, p.__getitem__, q)
             law = block_rule(best.p, best.q, best.tokens)
             total += mass * float(law.accept @ torch.arange(length + 1, dtype=torch.float64))
             for text, share in outcomes(best.tokens, law):
@@ -219,7 +219,7 @@ class TestSeveralPaths:
 
     def test_laws_of_the_greatest_sum_to_one(self) -> None:
         p, q = language(4, 3), language(44, 2, zeros=1)
-        best = greatest(drawn(q, 2)[:3], p.__getitem__, q.__getitem__)
+        best = greatest(drawn(q, 2)[:3], p.__getitem__, q)
         assert best.q.sum(1).tolist() == pytest.approx([1, 1])
 
 

@@ -1,0 +1,81 @@
+"""What a model has guessed for a row in one turn: a chain with runners-up, and how it came out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from tether.decoding.drafts.chances import Chances, Clue
+from tether.decoding.drafts.draft import Draft
+
+_LEAST = 0.03  # belief and chance of a runner-up that is worth a node
+
+
+class Chain:
+    """Guesses place by place, each behind the first of the last place.
+
+    Attributes:
+        value: The chance of the whole chain to be accepted.
+        said: Tokens that the row is expected to say in the turn.
+        path: The first guess of each place, and what is forced between them.
+        num_places: Where it has guessed.
+
+    Args:
+        drafter: Its name.
+        chances: Says how far beliefs can be trusted.
+    """
+
+    def __init__(self, drafter: str, chances: Chances) -> None:
+        self.value, self.said, self.num_places = 1.0, 1.0, 0
+        self.path: list[int] = []
+        self._drafter, self._chances = drafter, chances
+        self._guesses: list[tuple[int, int, Clue]] = []  # the length of the path before, the token
+        self._tokens: list[int] = []
+        self._parents: list[int] = []
+        self._nodes: list[float] = []
+        self._end = -1
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def guess(self, guesses: Sequence[tuple[int, float]]) -> None:
+        """Add the guesses for one place, best first, with what they are believed in."""
+        end = self._end
+        for rank, (token, belief) in enumerate(guesses):
+            clue = Clue(self._drafter, min(math.log(belief), -1e-9), self.num_places, rank)
+            chance = self._chances(clue)
+            if rank == 0 or min(belief, chance) > _LEAST:
+                self._guesses.append((len(self.path), token, clue))
+                self._add(end, token, chance)
+            if rank == 0:
+                self._end = len(self) - 1
+                self.value *= chance
+        self.said += self.value
+        self.num_places += 1
+        self.path.append(guesses[0][0])
+
+    def force(self, tokens: Sequence[int]) -> None:
+        """Go on with what the grammar forces."""
+        for token in tokens:
+            self._add(self._end, token, 1.0)
+            self._end = len(self) - 1
+        self.path += tokens
+
+    def draft(self) -> Draft:
+        """The tree."""
+        return Draft(tuple(self._tokens), tuple(self._parents), tuple(self._nodes))
+
+    def examples(self, said: Sequence[int]) -> Iterator[tuple[Clue, bool]]:
+        """The guesses that stand on the way of what was said, and whether they were right."""
+        on_way = next(
+            (n for n, (a, b) in enumerate(zip(self.path, said, strict=False)) if a != b),
+            min(len(self.path), len(said)),
+        )
+        for place, token, clue in self._guesses:
+            if place <= on_way and place < len(said):
+                yield clue, said[place] == token
+
+    def _add(self, parent: int, token: int, chance: float) -> None:
+        self._tokens.append(token)
+        self._parents.append(parent)
+        self._nodes.append(chance)

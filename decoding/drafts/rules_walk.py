@@ -1,0 +1,91 @@
+"""A turn of a row under a rule: from drawn tokens and the model's answers to what the row says.
+
+A rule reads what a drafter drew itself, whatever else is in the row's tree: a drawn token that was
+not read ahead is judged like any other, and what others drafted only makes more answers known. So
+pruning, merging and budgets change how far a turn gets, and not what the text follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from tether.decoding.drafts.draft import Draft
+from tether.decoding.drafts.rules import block_rule, candidates_rule
+from tether.decoding.drafts.rules_paths import Path, greatest
+from tether.decoding.noise import gumbel, row_state
+
+Answers = Callable[[Path], Tensor | None]
+"""From chosen tokens to the model's distribution after them [vocab]; None where it was not read."""
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What a drafter drew for a row in one turn; places are named by the chosen tokens before them.
+
+    Attributes:
+        keys: The row's seed, its key and the number of the turn: nothing is drawn twice by them.
+        q: What each place's tokens were drawn from, float64 [vocab].
+        whole: All tokens up to a place, those that the grammar forces among them.
+        candidates: Tokens for one place in the order in which they were drawn, none twice.
+        paths: Paths that were drawn alike, each by itself; or there are candidates.
+    """
+
+    keys: tuple[int, str, int]
+    q: dict[Path, Tensor] = field(default_factory=dict)
+    whole: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    candidates: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    paths: list[Path] = field(default_factory=list)
+
+    def choose(self, chances: Tensor, purpose: str) -> int:
+        """A place of a distribution [n], drawn by the row's keys and what it is for."""
+        seed, key, turn = self.keys
+        state = torch.tensor([row_state(seed, f"{key}\x00{purpose}", turn)])
+        noise = gumbel(state, torch.arange(len(chances))[None], torch.float64)[0]
+        return int((chances.double().log().cpu() + noise).argmax())
+
+
+def walk(drawn: Drawn, answers: Answers) -> list[int]:
+    """The tokens that the row chooses in this turn, at least as far as something was drawn."""
+    return _by_paths(drawn, answers) if drawn.paths else _by_candidates(drawn, answers)
+
+
+def reads(tree: Draft, laws: Tensor, whole: Mapping[Path, Sequence[int]]) -> Answers:
+    """Answers from what was read of a row: float [1 + nodes, vocab], its own end first."""
+
+    def answer(path: Path) -> Tensor | None:
+        tokens = whole.get(path)
+        if tokens is None:
+            return None
+        nodes = list(tree.follow(tokens))
+        return laws[1 + nodes[-1] if nodes else 0] if len(nodes) == len(tokens) else None
+
+    return answer
+
+
+def _by_candidates(drawn: Drawn, answers: Answers) -> list[int]:
+    """Place by place, as long as candidates are accepted."""
+    path: Path = ()
+    while (known := answers(path)) is not None and (tokens := drawn.candidates.get(path)):
+        law = candidates_rule(known, drawn.q[path], tokens)
+        taken = drawn.choose(law.accept, f"accept {len(path)}")
+        if taken == len(tokens):
+            return [*path, drawn.choose(law.follow, f"instead {len(path)}")]
+        path = (*path, tokens[taken])
+    return list(path)
+
+
+def _by_paths(drawn: Drawn, answers: Answers) -> list[int]:
+    """The greatest path, as a block."""
+    if answers(()) is None:
+        return []
+    best = greatest(drawn.paths, answers, drawn.q)
+    law = block_rule(best.p, best.q, best.tokens)
+    taken = drawn.choose(law.accept, "accept")
+    said = list(best.tokens[:taken])
+    if taken == len(best.tokens):
+        return said  # what follows is chosen as ever
+    return [*said, drawn.choose(law.follow[taken], "instead")]
