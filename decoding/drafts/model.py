@@ -7,6 +7,7 @@ the row's own .873 of the time. The text is the row's own whatever is drafted.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import ClassVar
@@ -45,7 +46,9 @@ class DraftModel:
     ) -> None:
         self._reader = Reader(network or model.network)
         self._ends, self._floor = model.end_ids, floor
-        self._chances, self._clock = Chances(), Clock()
+        on_cpu = self._reader.network.device.type == "cpu"
+        self._clock = Clock(time.thread_time if on_cpu else time.perf_counter)
+        self._chances = Chances()
         self._chains: dict[object, Chain] = {}
 
     def prompt(self, request: Request) -> Sequence[int] | None:

@@ -22,6 +22,11 @@ _SHIPPED: Mapping[str, str] = {
 }
 AUTO: tuple[str, ...] = tuple(_SHIPPED)
 """What `auto` drafts with: what needs nothing beside the model."""
+_MODELS: Mapping[str, str] = {
+    "model": "tether.decoding.drafts.model:DraftModel",
+    "rapid": "tether.decoding.drafts.rapid:Rapid",
+    "swift": "tether.decoding.drafts.swift:Swift",
+}
 GROUP = "tether.drafters"
 """Entry points of this group are drafters too: `name = "package.module:Maker"`."""
 
@@ -48,14 +53,32 @@ def parse(text: str) -> tuple[str, ...]:
     return names
 
 
-def make(name: str, model: Model) -> Drafter:
-    """The drafter of a name that `parse` gave, for a model."""
+def make(name: str, model: Model, helper: Model | None = None) -> Drafter:
+    """The drafter of a name that `parse` gave, for a model.
+
+    Args:
+        name: Of the drafter.
+        model: Which drafts are for.
+        helper: What `model` drafts with, and `rapid` in place of the model itself.
+
+    Raises:
+        UsageError: There is no helper, and the drafter is nothing else.
+        ModelError: The drafter cannot work with this model.
+    """
+    if name == "model" and helper is None:
+        raise UsageError(
+            "The drafter model needs a model to draft with.", hint="Name one: --draft-model NAME."
+        )
     place = _makers()[name]
     module, _, attribute = place.partition(":")
     maker: Callable[[Model], Drafter] = getattr(import_module(module), attribute)
-    return maker(model)
+    return maker(helper if helper is not None and name in ("model", "rapid") else model)
 
 
 @cache
 def _makers() -> Mapping[str, str]:
-    return {**{point.name: point.value for point in entry_points(group=GROUP)}, **_SHIPPED}
+    return {
+        **{point.name: point.value for point in entry_points(group=GROUP)},
+        **_SHIPPED,
+        **_MODELS,
+    }
