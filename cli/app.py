@@ -27,7 +27,7 @@ PANELS: dict[str, dict[str, str]] = {
         "text": "Write text: free, or by a regex, choices or a grammar.",
         "sparql": "Write a query of a graph, and run it.",
         "batch": "Run many rows; resumable, every failure accounted for.",
-        "serve": "Keep a model warm for other commands.",
+        "serve": "Keep a model warm for other commands, and answer OpenAI's HTTP requests.",
     },
     "Prepare": {
         "index": "Build, change and search indexes of your own files.",

@@ -49,8 +49,13 @@ def read_grammar_argument(
     text = _read(path, argument) if path else argument
     if path and path.suffix in (".lark", ".gbnf"):
         return ("lark" if path.suffix == ".lark" else "gbnf"), text, argument
+    return grammar_kind(text), text, argument if path else ""
+
+
+def grammar_kind(text: str) -> Literal["lark", "gbnf"]:
+    """What language a grammar is written in, by how its rules look."""
     is_gbnf = re.search(r"^\s*[A-Za-z][\w-]*\s*::=", text, re.MULTILINE)
-    return ("gbnf" if is_gbnf else "lark"), text, argument if path else ""
+    return "gbnf" if is_gbnf else "lark"
 
 
 def _schema_text(text: str) -> str:

@@ -1,14 +1,17 @@
-"""Listening sockets on disk, in a folder of the user's own."""
+"""Listening sockets: the user's own ones on disk, and a loopback port."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from tether.cli.serve import places
-from tether.errors import UnavailableError
+from tether.errors import UnavailableError, UsageError
 
 
 @contextmanager
@@ -64,3 +67,75 @@ def on_disk(path: str) -> Iterator[socket.socket]:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A loopback address.
+
+    Attributes:
+        host: An address, not a name.
+        port: 0 for any that is free.
+    """
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `HOST:PORT`, `[HOST]:PORT` or `PORT`.
+
+        Raises:
+            UsageError: It is none, or others could reach it.
+        """
+        host, _, port = text.rpartition(":")
+        host = {"": "127.0.0.1", "localhost": "127.0.0.1"}.get(host, host.strip("[]"))
+        if not port.isdecimal() or int(port) > 65535:
+            raise UsageError(f"--tcp {text!r} names no port.", hint="Write 127.0.0.1:8000.")
+        try:
+            is_loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = False
+        if not is_loopback:
+            raise UsageError(
+                f"--tcp {text!r} is not an address of this machine alone.",
+                hint="Use 127.0.0.1 or [::1]; a proxy of your own can carry it further.",
+            )
+        return cls(host, int(port))
+
+    @contextmanager
+    def listening(self) -> Iterator[socket.socket]:
+        """A listening socket.
+
+        Raises:
+            UnavailableError: The port is taken.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((self.host, self.port))
+            except OSError as error:
+                raise UnavailableError(
+                    f"The port {self.port} of {self.host} cannot be had: {error.strerror}.",
+                    hint="Choose another, or 0 for any that is free.",
+                ) from error
+            listener.listen(128)
+            yield listener
+
+
+@contextmanager
+def token() -> Iterator[str]:
+    """A fresh token, in a file that the user alone can read, for as long as the server runs."""
+    path = places.token_file()
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    made = secrets.token_urlsafe(32)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(made)
+    try:
+        yield made
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)

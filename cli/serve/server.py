@@ -16,9 +16,10 @@ from tether.cli.serve import places
 from tether.cli.serve.calls import Calls
 from tether.cli.serve.commands import CommandServer, on_stage
 from tether.cli.serve.engine import SharedEngine
-from tether.cli.serve.listening import alone, on_disk
+from tether.cli.serve.listening import Address, alone, on_disk, token
 from tether.cli.serve.models import models_key
 from tether.cli.serve.stage import Scene
+from tether.cli.tasks import TaskMaker
 from tether.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -44,11 +45,13 @@ class Service(Protocol):
         """Take no more."""
 
 
-def serve(resolved: Resolved) -> None:
+def serve(resolved: Resolved, tcp: Address | None, *, http: bool) -> None:
     """Serve until SIGTERM or SIGINT; a second one cancels what still runs.
 
     Args:
-        resolved: The settings, with the model.
+        resolved: The settings: the model is everybody's, the rest is HTTP's.
+        tcp: A loopback port for HTTP, beside its socket.
+        http: Whether HTTP is spoken.
 
     Raises:
         UnavailableError: Another server runs, or a socket cannot be had.
@@ -62,6 +65,8 @@ def serve(resolved: Resolved) -> None:
         told = stack.enter_context(_signals())
         shared = stack.enter_context(_resident(resolved))
         services: list[Service] = [_commands(stack, resolved, calls)]
+        if http:
+            services.append(_http(stack, resolved, calls, shared, tcp))
         for service in services:
             service.start()
         streams.say(f"tether: serving {shared.name} at {places.runtime_dir()}")
@@ -115,6 +120,32 @@ def _warm_up() -> None:
 def _commands(stack: ExitStack, resolved: Resolved, calls: Calls) -> CommandServer:
     listener = stack.enter_context(on_disk(places.command_socket()))
     return CommandServer(listener, calls, models_key(resolved.settings))
+
+
+def _http(
+    stack: ExitStack,
+    resolved: Resolved,
+    calls: Calls,
+    shared: SharedEngine,
+    tcp: Address | None,
+) -> Service:
+    try:
+        from tether.cli.serve.http import HttpServer
+    except ImportError as error:
+        raise UnavailableError(
+            f"HTTP needs {error.name}, which is not installed.",
+            hint='Install it: pip install "tether[serve]"; or serve commands alone with --no-http.',
+        ) from error
+    sockets, secret = [stack.enter_context(on_disk(places.http_socket()))], ""
+    if tcp is not None:
+        sockets.append(stack.enter_context(tcp.listening()))
+        host, port = sockets[-1].getsockname()[:2]
+        secret = stack.enter_context(token())
+        shown = f"[{host}]" if ":" in host else host
+        streams.say(f"tether: http://{shown}:{port}/v1 with the token in {places.token_file()}")
+    server = HttpServer(shared, TaskMaker(resolved), calls, sockets, secret)
+    stack.callback(server.join)
+    return server
 
 
 def _end(calls: Calls, told: Signals) -> None:
