@@ -168,7 +168,7 @@ class _Batch:
         began = time.perf_counter()
         reading = self._views.run(ahead.drafts)
         self._forward_s = time.perf_counter() - began
-        ahead.timed(self._forward_s)
+        ahead.timed()
         allowed = masks.result()
         said = self._choose(self.rows, reading, allowed, ahead.read(reading, allowed))
         while rows := ahead.answered():

@@ -35,18 +35,20 @@ class Ahead:
         self._certain = views.num_pending(rows)
         self._drafted = drafting.propose(rows, self._certain)
         self._turns = {row: _Turn(row, self._drafted.get(row)) for row in drafting.learners(rows)}
+        self._began = 0.0
         self._logits: Tensor | None = None
         self._known: np.ndarray[tuple[int], np.dtype[np.uint32]] | None = None
 
     @property
     def drafts(self) -> Mapping[Row, Draft]:
         """What the forward reads after its rows."""
+        self._began = self._drafting.clock()
         return {row: drafted.draft for row, drafted in self._drafted.items()}
 
-    def timed(self, seconds: float) -> None:
-        """The forward took so long."""
+    def timed(self) -> None:
+        """The forward is done that began when `drafts` were asked for."""
         tokens = self._certain + sum(len(each.draft) for each in self._drafted.values())
-        self._drafting.timed(tokens, seconds)
+        self._drafting.timed(tokens, self._drafting.clock() - self._began)
 
     def read(self, reading: Reading, masks: Tensor | None) -> Tensor | None:
         """The logits [rows, vocab] at the end of the rows; None where nothing is drafted.

@@ -7,6 +7,7 @@ come true; where they do not, nothing is drafted, and now and then it is tried a
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from tether.errors import DeadEnd
 from tether.grammars.constraint import Mask
 
 _LEAST = 0.02  # chances below this are not even looked at by the grammar
+_LIKELY = 0.5  # chances above it are looked at whatever it costs: costs change, and are tried again
 _LONGEST_REST = 32  # turns without a look at drafts, where they have not paid for long
+_REMEMBERED = 8  # turns whose drafting is remembered for its cost
 _MEMORY = 0.05  # how much the newest turn weighs in running means
 
 
@@ -65,7 +68,10 @@ class Drafting:
         self._model, self._unsaid = model, unsaid
         self._drafters: dict[str, Drafter] = {}
         self._cost = CostCurve()
-        self._each = 0.0
+        self._growth: deque[float] = deque(maxlen=_REMEMBERED)
+        self._each = 0.0  # seconds of drafting one token
+        # Other work on the machine is nothing that drafts could help.
+        self.clock = time.thread_time if model.network.device.type == "cpu" else time.perf_counter
         self._hoped = self._came = 1.0  # answers that drafts were thought to be worth, and were
         self._rest, self._resting = 0, 0
 
@@ -78,12 +84,13 @@ class Drafting:
         self._resting = max(0, self._resting - 1)
         if not able or self._resting:
             return {}
-        began = time.perf_counter()
+        began = self.clock()
         trees = {row: self._grow(row, self._least(row, len(rows), tokens)) for row in able}
-        self._count_cost(time.perf_counter() - began, sum(map(len, trees.values())))
+        self._count_cost(self.clock() - began, sum(map(len, trees.values())))
         counts = self._counts(trees, len(rows), tokens)
-        self._rest = 0 if counts else min(max(1, 2 * self._rest), _LONGEST_REST)
-        self._resting = self._rest
+        if any(map(len, trees.values())):  # else it cost next to nothing to look
+            self._rest = 0 if counts else min(max(1, 2 * self._rest), _LONGEST_REST)
+            self._resting = self._rest
         return {row: _cut(trees[row], count) for row, count in counts.items()}
 
     def learners(self, rows: Sequence[Row]) -> list[Row]:
@@ -149,13 +156,14 @@ class Drafting:
         """The chance from which on one token more pays, were the cost a straight line."""
         most, now = row.request.draft_tokens, self._cost(tokens)
         slope = (self._cost(tokens + most) - now) / most
-        return max(_LEAST, 0.5 * num_rows * slope / now) if now else _LEAST
+        pays = num_rows * (slope + self._each) / now if now else 0.0
+        return min(max(_LEAST, pays), _LIKELY)
 
     def _count_cost(self, seconds: float, count: int) -> None:
-        """Note what drafting a token costs."""
+        """Note what drafting a token costs: at best, for a prompt is indexed but once."""
         if count:
-            known = self._each or seconds / count
-            self._each = known + _MEMORY * (seconds / count - known)
+            self._growth.append(seconds / count)
+            self._each = min(self._growth)
 
     def _counts(self, trees: Mapping[Row, Sapling], num_rows: int, tokens: int) -> dict[Row, int]:
         """How many of each row's first nodes pay, those of all rows against one another."""

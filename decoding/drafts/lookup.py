@@ -22,6 +22,7 @@ _PLACES = 16  # the latest places of a pair of tokens that are looked at
 _FURTHEST = 12  # tokens copied at once: the drafter is asked again after them
 _TRUST = 3.0  # so many examples weigh what is thought of a match before any are seen
 _EXITS = 2  # tokens drafted beside a copied one
+_LEAST = 0.05  # chance of a whole copy below which it is not gone on with
 
 
 class _Match(NamedTuple):
@@ -81,8 +82,10 @@ class Lookup:
     def _draft(self, copied: Sequence[int], length: int) -> Draft:
         """A chain of copied tokens, each with what may be said in its stead."""
         tokens, parents, chances = list[int](), list[int](), list[float]()
-        above = -1
+        above, reached = -1, 1.0
         for step, token in enumerate(copied):
+            if reached < _LEAST:
+                break
             chance = self._trust.chance(token, length + step)
             for exit_, share in self._trust.exits(token):
                 if exit_ != token:
@@ -92,6 +95,7 @@ class Lookup:
             tokens.append(token)
             parents.append(above)
             chances.append(chance)
+            reached *= chance
             above = len(tokens) - 1
         return Draft(tuple(tokens), tuple(parents), tuple(chances))
 
@@ -104,6 +108,7 @@ class Trust:
         self._by_token: dict[int, list[float]] = {}
         self._instead: Counter[int] = Counter()
         self._instead_of: dict[int, Counter[int]] = {}
+        self._exits: dict[int, list[tuple[int, float]]] = {}
 
     def chance(self, token: int, length: int) -> float:
         """That `token` is chosen where a match of this length goes on with it."""
@@ -113,9 +118,14 @@ class Trust:
 
     def exits(self, token: int) -> list[tuple[int, float]]:
         """What is said in the stead of a copied token most often, each with its share."""
-        counts = self._instead_of.get(token) or self._instead
-        total = counts.total()
-        return [(other, count / (total + 1)) for other, count in counts.most_common(_EXITS)]
+        key = token if token in self._instead_of else -1
+        found = self._exits.get(key)
+        if found is None:
+            counts = self._instead_of.get(key, self._instead)
+            total = counts.total() + 1
+            found = [(other, count / total) for other, count in counts.most_common(_EXITS)]
+            self._exits[key] = found
+        return found
 
     def learn(self, token: int, length: int, chosen: int) -> None:
         """A match of this length went on with `token`, and `chosen` was said."""
@@ -127,6 +137,8 @@ class Trust:
             counts[0] += hit
             counts[1] += 1
         if not hit:
+            self._exits.pop(token, None)
+            self._exits.pop(-1, None)
             self._instead[chosen] += 1
             self._instead_of.setdefault(token, Counter())[chosen] += 1
 
