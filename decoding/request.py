@@ -12,6 +12,8 @@ from tether.grammars.constraint import Constraint
 from tether.grounding.evidence import Source
 from tether.types import FinishReason
 
+DraftRule = Literal["match", "token", "block", "paths", "rsd"]
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -65,6 +67,8 @@ class Request:
         drafters: What drafts tokens ahead, by the names of `drafts/registry.py`; changes speed
             alone.
         draft_tokens: The most that are drafted at once.
+        draft_rule: How drafts of a model are accepted (`drafts/rules.py`). All but `match` draw
+            another sample of the same distribution than without drafts.
         cancel: Set by another thread to end the row before its time.
     """
 
@@ -83,6 +87,7 @@ class Request:
     extract: bool = False
     drafters: tuple[str, ...] = ()
     draft_tokens: int = 16
+    draft_rule: DraftRule = "match"
     cancel: Event | None = None
 
 

@@ -13,12 +13,16 @@ from contextlib import suppress
 from typing import ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from tether.decoding.drafts.chances import Chances
 from tether.decoding.drafts.draft import NOTHING, Draft, Need, Spot, Verdict
 from tether.decoding.drafts.model_chain import Chain
 from tether.decoding.drafts.model_clock import Clock
 from tether.decoding.drafts.model_reader import Reader, draw
+from tether.decoding.drafts.model_sample import Sampler
+from tether.decoding.drafts.rules_law import is_ruled
+from tether.decoding.drafts.rules_walk import Drawn
 from tether.decoding.models.base import Model, Network
 from tether.decoding.request import Request
 from tether.errors import DeadEnd
@@ -46,10 +50,12 @@ class DraftModel:
     ) -> None:
         self._reader = Reader(network or model.network)
         self._ends, self._floor = model.end_ids, floor
+        self._unsaid = _unsaid(model)
         on_cpu = self._reader.network.device.type == "cpu"
         self._clock = Clock(time.thread_time if on_cpu else time.perf_counter)
         self._chances = Chances()
         self._chains: dict[object, Chain] = {}
+        self._drawn: dict[object, Drawn] = {}
 
     def prompt(self, request: Request) -> Sequence[int] | None:
         """What it reads before a row's output; None where there is nothing to read."""
@@ -60,8 +66,10 @@ class DraftModel:
         prompt = self.prompt(spot.request)
         if prompt is None or spot.num_drafted:
             return NOTHING
-        chain = self._chains[spot.row] = Chain(self.name, self._chances)
         tokens = [*prompt, *spot.context[len(spot.request.prompt) :]]
+        if is_ruled(spot.request):
+            return self._sample(spot, tokens, budget)
+        chain = self._chains[spot.row] = Chain(self.name, self._chances)
         matcher = None if spot.matcher is None else spot.matcher.fork()
         with suppress(DeadEnd):
             while len(chain) < budget and self._pays(chain, len(tokens)):
@@ -91,13 +99,31 @@ class DraftModel:
             for clue, is_right in chain.examples(verdict.said):
                 self._chances.observe(clue, is_right)
 
+    def drawn(self, row: object) -> Drawn | None:
+        """See `Drawer`."""
+        return self._drawn.get(row)
+
     def forget(self, row: object) -> None:
         """See `Drafter.forget`."""
         self._reader.forget(row)
+        self._drawn.pop(row, None)
         self._chains.pop(row, None)
 
     def keep(self) -> None:
         """See `Drafter.keep`. Nothing outlives the run."""
+
+    def _sample(self, spot: Spot, tokens: list[int], budget: int) -> Draft:
+        """Draws for the row's rule; nothing about them may depend on time."""
+        before = self._drawn.get(spot.row)
+        turn = 0 if before is None else before.keys[2] + 1
+        room = self._reader.network.max_positions - len(tokens)
+
+        def scores(drafted: Sequence[int], mask: Mask | None) -> Tensor:
+            return self._reader.scores(spot.row, [*tokens, *drafted], mask)
+
+        sampler = Sampler(spot, scores, self._unsaid, turn)
+        self._drawn[spot.row] = sampler.sample(spot.request.draft_rule, min(budget, room))
+        return sampler.draft()
 
     def _guess(
         self, spot: Spot, tokens: Sequence[int], mask: Mask | None, state: int, count: int
@@ -114,6 +140,12 @@ class DraftModel:
             return chain.value > self._floor
         rows = max(1, self._reader.num_rows)
         return self._clock.pays(chain.value, chain.said, chain.num_places, rows)
+
+
+def _unsaid(model: Model) -> frozenset[int]:
+    """Ends of text, and ids that no text holds."""
+    empty = {token for token, text in enumerate(model.vocabulary.tokens) if not text}
+    return model.end_ids | empty | frozenset(model.vocabulary.special_ids)
 
 
 def _mask(matcher: Matcher | None) -> Mask | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -42,14 +43,29 @@ class Drawn:
 
     def choose(self, chances: Tensor, purpose: str) -> int:
         """A place of a distribution [n], drawn by the row's keys and what it is for."""
-        seed, key, turn = self.keys
-        state = torch.tensor([row_state(seed, f"{key}\x00{purpose}", turn)])
+        state = torch.tensor([self.state(purpose)])
         noise = gumbel(state, torch.arange(len(chances))[None], torch.float64)[0]
         return int((chances.double().log().cpu() + noise).argmax())
 
+    def state(self, purpose: str) -> int:
+        """Of the noise of a draw."""
+        seed, key, turn = self.keys
+        return row_state(seed, f"{key}\x00{purpose}", turn)
+
+
+@runtime_checkable
+class Drawer(Protocol):
+    """A drafter that draws for rules."""
+
+    def drawn(self, row: object) -> Drawn | None:
+        """What it drew for a row in this turn."""
+
 
 def walk(drawn: Drawn, answers: Answers) -> list[int]:
-    """The tokens that the row chooses in this turn, at least as far as something was drawn."""
+    """The tokens that the row chooses in this turn; what follows them is chosen as ever."""
+    if (first := answers(())) is None:
+        return []
+    _fit(drawn, len(first))
     return _by_paths(drawn, answers) if drawn.paths else _by_candidates(drawn, answers)
 
 
@@ -80,12 +96,16 @@ def _by_candidates(drawn: Drawn, answers: Answers) -> list[int]:
 
 def _by_paths(drawn: Drawn, answers: Answers) -> list[int]:
     """The greatest path, as a block."""
-    if answers(()) is None:
-        return []
     best = greatest(drawn.paths, answers, drawn.q)
     law = block_rule(best.p, best.q, best.tokens)
     taken = drawn.choose(law.accept, "accept")
     said = list(best.tokens[:taken])
     if taken == len(best.tokens):
-        return said  # what follows is chosen as ever
+        return said
     return [*said, drawn.choose(law.follow[taken], "instead")]
+
+
+def _fit(drawn: Drawn, vocab: int) -> None:
+    """Give what was drawn from as many ids as the model has; a drafter pads its own differently."""
+    for path, q in drawn.q.items():
+        drawn.q[path] = torch.cat([q[:vocab], q.new_zeros(max(0, vocab - len(q)))])
