@@ -30,6 +30,8 @@ _KINDS: dict[str, Any] = {
     "workers": int,
     **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
     "abstain_below": float,
+    "draft": str,
+    "draft_tokens": int,
     "graph": str,
     "guarantee": Literal["syntax", "vocabulary", "adjacent", "nonempty"],
     **dict.fromkeys(("execute", "explain"), bool),
@@ -70,6 +72,7 @@ _METAVARS = {
     "amateur": "NAME",
     "expert": "NAME",
     "index": "FOLDER",
+    "draft": "auto|off|NAME,...",
     "graph": "FOLDER|FILE",
 }
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}

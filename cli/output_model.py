@@ -35,6 +35,8 @@ class Stats(Shape):
     total_s: float
     view_forwards: int = Field(description="Of other models that --contrast listens to.")
     expert_tokens: int = Field(description="Choices that the expert made.")
+    drafted_tokens: int = Field(description="Read before they were chosen (--draft).")
+    accepted_tokens: int = Field(description="Of those, the ones that the text then had.")
 
 
 class PassageUse(Shape):

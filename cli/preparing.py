@@ -13,6 +13,7 @@ from tether.cli.evidence import Evidence
 from tether.cli.graphs import asked
 from tether.cli.judging import ModelJudge
 from tether.cli.side import fits
+from tether.decoding.drafts.registry import parse as parse_drafters
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Request, Sampling
 from tether.decoding.terms.parse import parse_all
@@ -142,6 +143,8 @@ class Preparer:
             prompts={variant: engine.encode(prompt) for variant, prompt in others.items()},
             sources=(*engine.sources(grounds, ids, main, index, graph), *watchers),
             heal=settings.raw_prompt and settings.heal,
+            drafters=parse_drafters(settings.draft),
+            draft_tokens=settings.draft_tokens,
         )
 
     def _constraint(self, task: Task, evidence: Evidence) -> Constraint | None:

@@ -187,7 +187,7 @@ def stats_line(outcome: Outcome, model: str) -> str:
     return (
         f"model {model}: {stats.prompt_tokens} prompt tokens, {stats.output_tokens} output tokens "
         f"({stats.forced_tokens} forced, {stats.thought_tokens} thought), "
-        f"{stats.forwards} forwards{_views(stats)}, {stats.taken_back_tokens} tokens taken back, "
+        f"{stats.forwards} forwards{_views(stats)}{_drafts(stats)}, {stats.taken_back_tokens} tokens taken back, "
         f"first token {stats.first_token_s:.2f} s, total {stats.total_s:.2f} s, {rate:.0f} tokens/s"
     )
 
@@ -207,6 +207,13 @@ def _trace(outcome: Outcome) -> Iterator[str]:
         found, tokens = evidence.passages[best], outcome.support[best]
         place = f"{found.doc}:{found.start}-{found.end}" if found.doc else f"passage {best + 1}"
         yield f"rests on {place} ({tokens:.1f} of {outcome.stats.output_tokens} tokens)"
+
+
+def _drafts(stats: RowStats) -> str:
+    """What was drafted and came true; empty where nothing was."""
+    if not stats.drafted_tokens:
+        return ""
+    return f", {stats.accepted_tokens} of {stats.drafted_tokens} drafted tokens accepted"
 
 
 def _views(stats: RowStats) -> str:

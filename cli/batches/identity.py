@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tether import __version__
-from tether.cli.config.settings_model import CONSTRAINTS, ROW_KEYS, Settings
+from tether.cli.config.settings_model import CONSTRAINTS, ROW_KEYS, SPEED_KEYS, Settings
 from tether.cli.engine import Engine
 from tether.cli.kinds import JsonValue
 from tether.cli.said import Said
@@ -30,7 +30,7 @@ def identity(
         texts: Template, system and evidence as read, since the files named may change.
         engine: The model.
     """
-    plain = [key for key in ROW_KEYS if key not in (*CONSTRAINTS, *texts)]
+    plain = [key for key in ROW_KEYS if key not in (*CONSTRAINTS, *SPEED_KEYS, *texts)]
     values: dict[str, Any] = {
         "tether": __version__,
         "model": f"{engine.name} {engine.fingerprint}",

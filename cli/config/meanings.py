@@ -53,6 +53,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "sampling_order": "`hf` truncates after the temperature, `llamacpp` before it.",
         "extract": "`best`: verbatim strings are the most probable quotes, found by a search.",
         "seed": "The whole source of randomness, with the row's key.",
+        "draft": "Draft tokens ahead: `auto`, `off`, or drafters by name; changes speed, not text.",
+        "draft_tokens": "The most tokens drafted at once.",
     },
     "grounding": {
         "index": "An index; the passages that it finds for the question join the evidence.",

@@ -7,7 +7,7 @@ of `tether.toml` are made from it. Knows nothing of files, flags or precedence: 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,7 @@ from tether.errors import UsageError
 Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 TokenId = Annotated[int, Field(ge=0)]
+_Given = TypeVar("_Given")
 Format = Literal["json", "jsonl", "csv", "tsv"]
 
 
@@ -43,13 +44,20 @@ def _grounds(texts: list[str]) -> list[str]:
     return _checked(parse_all, texts, "ground")
 
 
-def _checked(check: Callable[[list[str]], object], texts: list[str], kind: str) -> list[str]:
+def _drafters(text: str) -> str:
+    """Names of drafters with commas between them, `auto` or `off`."""
+    from tether.decoding.drafts.registry import parse
+
+    return _checked(parse, text, "draft")
+
+
+def _checked(check: Callable[[_Given], object], given: _Given, kind: str) -> _Given:
     try:
-        check(texts)
+        check(given)
     except UsageError as error:
         said = {"problem": error.message.removesuffix("."), "hint": error.hint}
         raise PydanticCustomError(kind, "{problem}", said) from None
-    return texts
+    return given
 
 
 def _setting(key: str, default: SettingValue, **more: SettingValue) -> SettingValue:
@@ -111,6 +119,9 @@ class Settings(BaseModel):
     extract: Literal["off", "best"] = _setting("extract", "off")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = _setting("seed", 0)
 
+    draft: Annotated[str, AfterValidator(_drafters)] = _setting("draft", "auto")
+    draft_tokens: Annotated[int, Field(ge=1, le=64)] = _setting("draft_tokens", 16)
+
     index: str | None = _setting("index", None)
     passages: Annotated[int, Field(ge=1, le=1000)] = _setting("passages", 4)
     retrieve: Literal["auto", "bm25", "dense", "hybrid"] = _setting("retrieve", "auto")
@@ -155,7 +166,10 @@ ROW_KEYS = (
     "property_order", "whitespace", "bound", "formats",
     "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
-    "logit_bias", "sampling_order", "seed", "passages", "order", "structure", "research",
+    "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "passages", "order", "structure", "research",
     "abstain", "abstain_below", "ground", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""
+
+SPEED_KEYS = ("draft", "draft_tokens")
+"""Those of them that change speed and never text."""

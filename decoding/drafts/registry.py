@@ -20,7 +20,7 @@ _SHIPPED: Mapping[str, str] = {
     "recycle": "tether.decoding.drafts.recycle:Recycle",
     "ngrams": "tether.decoding.drafts.ngrams:Ngrams",
 }
-AUTO: tuple[str, ...] = tuple(_SHIPPED)
+AUTO: tuple[str, ...] = ("lookup",)
 """What `auto` drafts with: what needs nothing beside the model."""
 _MODELS: Mapping[str, str] = {
     "model": "tether.decoding.drafts.model:DraftModel",
