@@ -187,7 +187,8 @@ def stats_line(outcome: Outcome, model: str) -> str:
     return (
         f"model {model}: {stats.prompt_tokens} prompt tokens, {stats.output_tokens} output tokens "
         f"({stats.forced_tokens} forced, {stats.thought_tokens} thought), "
-        f"{stats.forwards} forwards{_views(stats)}{_drafts(stats)}, {stats.taken_back_tokens} tokens taken back, "
+        f"{stats.forwards} forwards{_views(stats)}{_drafts(stats)}, "
+        f"{stats.taken_back_tokens} tokens taken back, "
         f"first token {stats.first_token_s:.2f} s, total {stats.total_s:.2f} s, {rate:.0f} tokens/s"
     )
 

@@ -166,8 +166,8 @@ ROW_KEYS = (
     "property_order", "whitespace", "bound", "formats",
     "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
-    "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "passages", "order", "structure", "research",
-    "abstain", "abstain_below", "ground", "contrast",
+    "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "passages", "order",
+    "structure", "research", "abstain", "abstain_below", "ground", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""
 
