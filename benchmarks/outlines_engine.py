@@ -1,6 +1,6 @@
-"""outlines' transformers model as two engines: on its own index, and on llguidance.
+"""outlines' transformers model as three engines: on its own index, on llguidance, on xgrammar.
 
-Both go through `outlines.from_transformers` and a generator, tokenizing and decoding included.
+All go through `outlines.from_transformers` and a generator, tokenizing and decoding included.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import outlines
 from engines import Asked, Library, Said
 from index_child import index
-from schemas import Schema
+from rows import Skipped
 from subjects import Subject
+from works import Work
 
 if TYPE_CHECKING:
     import torch
@@ -49,11 +50,17 @@ class Outlines(Library):
         self._recorded = _Recording(subject.library)
         self._outlines = outlines.from_transformers(self._recorded, self.tokenizer)
 
-    def compile(self, schema: Schema) -> float:
+    def compile(self, work: Work) -> float:
         """See Engine."""
+        if work.kind == "grammar":
+            raise Skipped("outlines_core has no grammars.")
+        if work.kind == "regex":
+            began = time.perf_counter()
+            self._generator = outlines.Generator(self._outlines, outlines.types.Regex(work.rule))
+            return time.perf_counter() - began
         from outlines.backends.outlines_core import OutlinesCoreLogitsProcessor
 
-        made, seconds = index(self._directory, self.tokenizer.eos_token, schema, self._limit_s)
+        made, seconds = index(self._directory, self.tokenizer.eos_token, work.schema, self._limit_s)
         processor = OutlinesCoreLogitsProcessor(made, "torch")
         self._generator = outlines.Generator(self._outlines, processor=processor)
         return seconds
@@ -69,17 +76,39 @@ class Outlines(Library):
         else:
             self._generator.batch(texts, max_new_tokens=max_tokens, do_sample=False)
         assert self._recorded.output is not None, "generate was called"
-        return self.said(self._recorded.output, max_tokens)
+        return self.said(self._recorded.output.tolist(), max_tokens)
 
 
 class OutlinesLLGuidance(Outlines):
     """outlines with its llguidance backend: the engine under tether's loop, in theirs."""
 
-    def compile(self, schema: Schema) -> float:
-        """See Engine; outlines makes llguidance's view of the tokenizer anew each time."""
-        began = time.perf_counter()
-        compact = {**schema, "x-guidance": {"whitespace_flexible": False}}
-        self._generator = outlines.Generator(
-            self._outlines, outlines.types.JsonSchema(compact), backend="llguidance"
-        )
+    backend = "llguidance"
+
+    def compile(self, work: Work) -> float:
+        """See Engine; outlines makes the engine's view of the tokenizer anew each time."""
+        began, types = time.perf_counter(), outlines.types
+        if work.kind == "json":
+            rule = types.JsonSchema({**work.schema, **_COMPACT.get(self.backend, {})})
+        else:
+            rule = types.Regex(work.rule) if work.kind == "regex" else types.CFG(self._cfg(work))
+        try:
+            self._generator = outlines.Generator(self._outlines, rule, backend=self.backend)
+        except Exception as error:  # whatever it raises, it does not hold the rule
+            raise Skipped(f"{self.backend} refuses it: {str(error)[:200]}") from error
         return time.perf_counter() - began
+
+    def _cfg(self, work: Work) -> str:
+        return work.rule
+
+
+class OutlinesXGrammar(OutlinesLLGuidance):
+    """outlines with its xgrammar backend."""
+
+    backend = "xgrammar"
+
+    def _cfg(self, work: Work) -> str:
+        return work.gbnf
+
+
+_COMPACT = {"llguidance": {"x-guidance": {"whitespace_flexible": False}}}
+"""What a backend reads in a schema to write compact JSON; xgrammar's offers nothing."""
