@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tether.grammars.guarded import Refusal
-from tether.grammars.sparql.frame import Head
+from tether.grammars.sparql.frame import NOTHING, Asked, Head
 from tether.grammars.sparql.groups import Outcome, asked, brace, close, open_group, union, where
 from tether.grammars.sparql.lookup import Term, Triple, Variable
 from tether.grammars.sparql.progress import Path, Progress
@@ -23,10 +23,27 @@ _NEW_LIST = frozenset(["WHERE", "GROUP", "ORDER", "VALUES", "FILTER", "SELECT", 
 def feed(progress: Progress, lexeme: Lexeme) -> Outcome:
     """The query with one more lexeme, which its `lexemes` hold, or why that cannot be."""
     run = 0 if lexeme.terminal in _NEW_LIST else progress.run + (lexeme.terminal in _LIST)
-    tail = progress.tail + lexeme.text if progress.frames else ""
+    tail = progress.tail.then(_asked(progress, lexeme))
     now = replace(progress, syntax=progress.syntax.after(lexeme.terminal), run=run, tail=tail)
     action = _ACTIONS.get(lexeme.terminal)
     return action(now, lexeme) if action else now
+
+
+_PATH = frozenset(["PREDICATE", "INVERSE", "SLASH", "BAR", "OPEN_PATH", "CLOSE_PATH"])
+
+
+def _asked(progress: Progress, lexeme: Lexeme) -> Asked:
+    """What the store is to see of a lexeme."""
+    if not progress.frames:
+        return NOTHING
+    if progress.is_exact:
+        return Asked(lexeme.text, lexeme.text)
+    if lexeme.terminal == "MOD":
+        return NOTHING
+    path = progress.path
+    ends = lexeme.terminal == "CLOSE_PATH" and path.aside == path.depth
+    is_aside = lexeme.terminal == "BAR" or (path.aside is not None and lexeme.terminal in _PATH)
+    return Asked(lexeme.text, "" if is_aside and not ends else lexeme.text)
 
 
 def _ask(progress: Progress, lexeme: Lexeme) -> Outcome:
@@ -88,14 +105,22 @@ def _part(progress: Progress, lexeme: Lexeme) -> Outcome:
     return replace(progress, part=lexeme.at)
 
 
+def _told(progress: Progress, lexeme: Lexeme) -> Outcome:
+    return progress.with_head(is_told=True, may_drop=lexeme.terminal == "DESCRIBE")
+
+
+def _dropping(progress: Progress, lexeme: Lexeme) -> Outcome:
+    return progress.with_head(may_drop=True)
+
+
 def _filtered(progress: Progress, lexeme: Lexeme) -> Outcome:
     now = progress.settled().with_frame(in_doubt=True)
     return asked(now, lexeme, progress.part)
 
 
 def _bound(progress: Progress, lexeme: Lexeme) -> Outcome:
-    seen = progress.frame.seen | {lexeme.variable}
-    return progress.with_frame(seen=seen, in_doubt=True)
+    frame, name = progress.frame, {lexeme.variable}
+    return progress.with_frame(seen=frame.seen | name, maybe=frame.maybe | name)
 
 
 def _subject(progress: Progress, lexeme: Lexeme) -> Outcome:
@@ -161,10 +186,13 @@ def _object(progress: Progress, lexeme: Lexeme) -> Outcome:
     scope, frame = progress.frame.scope.add(triple), progress.frame
     if scope is None:
         return refusal
+    named = _variables(progress.subject, *triple)
     now = progress.settled().with_frame(
+        in_doubt=frame.in_doubt or bool(named & progress.loose),
+        maybe=frame.maybe - named,
         scope=scope,
         known=frame.known | _variables(*triple),
-        seen=frame.seen | _shown_of(_variables(progress.subject, *triple)),
+        seen=frame.seen | _shown_of(named),
         subjects=frame.subjects | _shown_of(_variables(triple.subject)),
     )
     now = replace(now, count=now.count + 1)
@@ -187,7 +215,8 @@ def _semicolon(progress: Progress, lexeme: Lexeme) -> Outcome:
 
 
 _ACTIONS: dict[str, Callable[[Progress, Lexeme], Outcome]] = {
-    "ASK": _ask, "SUB_SELECT": _sub_select, "STAR": _star, "SHOWN": _shown,
+    "ASK": _ask, "CONSTRUCT": _told, "DESCRIBE": _told, "SUB_SELECT": _sub_select,
+    "STAR": _star, "SHOWN": _shown, "HAVING": _dropping, "OFFSET": _dropping,
     "T_SUBJECT_VAR": _constructed, "T_OBJECT_VAR": _constructed, "ALIAS": _alias,
     "VAR_T": _inner, "VAR_S": _inner, "KEY": _key, "GROUP": _grouped, "WHERE": where,
     "OPTIONAL": open_group("optional"), "OPEN": open_group("group"), "MINUS": open_group("minus"),

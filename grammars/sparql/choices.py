@@ -11,6 +11,7 @@ from tether.grammars.sparql.actions import stepped
 from tether.grammars.sparql.lexemes import END
 from tether.grammars.sparql.lookup import (
     Candidates,
+    Name,
     Position,
     Ranks,
     Role,
@@ -119,7 +120,8 @@ def _of_triple(progress: Progress, terminal: str) -> Variables:
     own = _names_of(_said_before(progress, terminal))
     visible = frozenset(name for name in found.variables if not name.startswith(" "))
     banned = frame.known | own | head.aliases
-    if any(part.kind in _APART for part in progress.chain):
+    apart = _APART | {"optional"} if head.is_told else _APART
+    if any(part.kind in apart for part in progress.chain):
         banned |= unmet(progress)  # what is bound there does not count
     if terminal != "SUBJECT_VAR":
         waiting = head.subjects - frame.subjects  # to be bound as subjects first
@@ -137,8 +139,12 @@ def unmet(progress: Progress) -> frozenset[str]:
     """The variables that the innermost WHERE has yet to bind."""
     if not progress.frames:
         return frozenset()
-    seen = frozenset[str]().union(*(frame.seen for frame in progress.chain))
-    return (progress.head.needed - seen) | (progress.head.subjects - progress.frame.subjects)
+    head = progress.head
+    frames = [f for f in progress.chain if not head.is_told or f.kind != "optional"]
+    bound = (f.seen - f.maybe if head.is_told else f.seen for f in frames)
+    return (head.needed - frozenset[str]().union(*bound)) | (
+        head.subjects - progress.frame.subjects
+    )
 
 
 def _any(progress: Progress) -> Variables:
@@ -182,8 +188,7 @@ def _ordered(progress: Progress) -> Variables:
 
 def _data(progress: Progress) -> Variables:
     frame = progress.frame
-    loose = frame.seen - frame.known  # bound where the scope does not look
-    banned = frame.known | loose | progress.head.aliases | progress.head.subjects
+    banned = frame.known | progress.loose | progress.head.aliases | progress.head.subjects
     return Variables(frame.known & frame.seen, True, banned)
 
 
@@ -228,7 +233,8 @@ def _may_close(progress: Progress) -> bool:
     head = progress.head
     if head.is_star and not frame.seen:
         return False
-    return head.needed <= frame.seen and head.subjects <= frame.subjects
+    bound = frame.seen - frame.maybe if head.is_told else frame.seen
+    return head.needed <= bound and head.subjects <= frame.subjects
 
 
 def _may_end(progress: Progress) -> bool:
@@ -265,6 +271,17 @@ def _may_branch(progress: Progress) -> bool:
     return progress.path.steps < _MOST_MEMBERS
 
 
+def _may_repeat(progress: Progress) -> bool:
+    """Whether a step may repeat: from anything at all, stores try every way there is."""
+    is_asked = progress.host.level == "nonempty" and not progress.heads[0].is_open
+    if not is_asked or not progress.is_exact:
+        return True
+    frame, subject = progress.frame, progress.subject
+    return isinstance(subject, Name) or bool(
+        _names_of(Triple(subject)) & (frame.outer | frame.seen)
+    )
+
+
 def _may_nest(progress: Progress) -> bool:
     return _may_branch(progress) and progress.path.depth < _MOST_MEMBERS
 
@@ -290,5 +307,5 @@ _RULES: dict[str, Callable[[Progress], bool]] = {
     END: _may_end, "GROUP": _may_group, "HAVING": _may_end, "ORDER": _may_order,
     "LIMIT": _may_end,
     "AGGREGATE_T": _may_measure, "COUNT_T": _may_measure, "INVERSE": _may_invert,
-    "SLASH": _may_step, "OPEN_PATH": _may_nest, "BAR": _may_branch,
+    "SLASH": _may_step, "MOD": _may_repeat, "OPEN_PATH": _may_nest, "BAR": _may_branch,
 }  # fmt: skip

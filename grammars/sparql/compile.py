@@ -42,7 +42,8 @@ PREFIXES = {
 
 
 _KEPT_ANSWERS = 1024
-"""Answers of the store that a constraint remembers: forks and ways out ask the same again."""
+"""Answers of the store, and queries proved without it, that a constraint remembers: forks and ways
+out ask the same again."""
 _MOST_PREFIXES = 500
 """Prefixes that the grammar of the level `syntax` knows."""
 
@@ -185,24 +186,31 @@ class GraphConstraint(Queries, Constraint):
         self.own = own
         self._host = Host(graph, level, self.prefixes, lru_cache(_KEPT_ANSWERS)(graph.ask))
         self._writer = Writer(Spellings(vocab))
+        self._proved: dict[str, None] = {}
 
     def start(self) -> Matcher:
         """A matcher at the start of a query."""
         inner = WritingMatcher(self.vocabulary, self._writer, self._host)
-        return BudgetedMatcher(QueryMatcher(inner, EndJudge(self.refused)), way_out)
+        return BudgetedMatcher(QueryMatcher(inner, EndJudge(self.refused, self._prove)), way_out)
 
     def validate(self, text: str) -> str | None:
         """Why a query of any layout is not what was promised."""
-        return self.refused(text)
+        return self.refusal(text) or self._unknown(text) or self._empty(text)
 
     def refused(self, text: str) -> str | None:
-        """Why a whole query is no good, by its text alone."""
+        """Why a query that was written here is no good; the store is not asked what is proved."""
         complaint = self.refusal(text) or self._unknown(text)
-        if complaint is not None or self.level != "nonempty" or is_open(text):
-            return complaint
-        if self._host.ask(text) is False:
-            return "The query has no row over this graph."
-        return None
+        return complaint if complaint or text in self._proved else self._empty(text)
+
+    def _empty(self, text: str) -> str | None:
+        if self.level != "nonempty" or is_open(text) or self._host.ask(text) is not False:
+            return None
+        return "The query has no row over this graph."
+
+    def _prove(self, text: str) -> None:
+        self._proved[text] = None
+        while len(self._proved) > _KEPT_ANSWERS:
+            del self._proved[next(iter(self._proved))]
 
     def verdict(self, text: str) -> Verdict:
         """What holds of a finished query of the language."""
@@ -211,7 +219,7 @@ class GraphConstraint(Queries, Constraint):
             return Verdict(level, level)
         if is_open(text):
             return Verdict(level, "vocabulary", "no and 0 are answers too: nothing is forced")
-        if level == "adjacent" or self._host.ask(text):
+        if level == "adjacent" or self._host.ask(text) or text in self._proved:
             return Verdict(level, level)
         reason = "whether it has a row was not known in time"
         return Verdict(level, "adjacent", reason, is_late=True)

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tether.grammars.sparql.lookup import Scope
 
 Kind = Literal["where", "group", "optional", "exists", "not_exists", "minus", "graph", "values"]
 _NONE: frozenset[str] = frozenset()
+
+
+class Asked(NamedTuple):
+    """A part of a query as the store is asked it. Steps of paths that repeat stand there once.
+
+    Attributes:
+        full: All of it.
+        witness: Of each UNION and `|` the first branch: a solution of this is one of all.
+    """
+
+    full: str = ""
+    witness: str = ""
+
+    def then(self, other: Asked) -> Asked:
+        """This part and another one."""
+        return Asked(self.full + other.full, self.witness + other.witness)
+
+
+NOTHING = Asked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +38,11 @@ class Frame:
         kind: What the group is.
         start: Where its first lexeme begins in the text, in bytes.
         scope: A conjunction that, having a solution, gives the query one: the group and what is
-            around it, of each UNION and `|` the first branch, OPTIONAL and EXISTS as joins.
+            around it, of each UNION and `|` the first branch, EXISTS as a join, no OPTIONAL.
         opening: The text from what is around the group to its own: ` . OPTIONAL {`, say.
         body: The group's text so far, whole triples only.
         seen: Variables that the group binds.
+        maybe: Those of them that a solution may lack.
         known: Variables that the scope has.
         outer: Variables that a FILTER of the group can see besides.
         subjects: Variables that the group binds to subjects.
@@ -35,9 +55,10 @@ class Frame:
     kind: Kind
     start: int
     scope: Scope
-    opening: str = ""
-    body: str = ""
+    opening: Asked = NOTHING
+    body: Asked = NOTHING
     seen: frozenset[str] = _NONE
+    maybe: frozenset[str] = _NONE
     known: frozenset[str] = _NONE
     outer: frozenset[str] = _NONE
     subjects: frozenset[str] = _NONE
@@ -61,6 +82,8 @@ class Head:
         is_star: Whether everything is shown.
         is_grouped: Whether its GROUP BY has begun.
         is_ask: Whether it is a question of yes or no.
+        may_drop: Whether it drops solutions (HAVING, OFFSET) or shows what need not be (DESCRIBE).
+        is_told: Whether it gives triples (CONSTRUCT, DESCRIBE), which need bound variables.
     """
 
     shown: frozenset[str] = _NONE
@@ -72,6 +95,8 @@ class Head:
     is_star: bool = False
     is_grouped: bool = False
     is_ask: bool = False
+    is_told: bool = False
+    may_drop: bool = False
 
     @property
     def is_bare(self) -> bool:

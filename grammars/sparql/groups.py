@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tether.grammars.guarded import Refusal
-from tether.grammars.sparql.frame import Frame, Kind
+from tether.grammars.sparql.frame import NOTHING, Frame, Kind
 from tether.grammars.sparql.progress import Progress
 from tether.grammars.sparql.said import Lexeme
 
@@ -24,7 +24,7 @@ def where(progress: Progress, lexeme: Lexeme) -> Outcome:
     frame = Frame(
         "where", lexeme.at, scope, progress.tail, is_live=is_live, heads=len(progress.heads)
     )
-    return replace(progress, frames=(*progress.frames, frame), phase="body", tail="")
+    return replace(progress, frames=(*progress.frames, frame), phase="body", tail=NOTHING)
 
 
 def open_group(kind: Kind) -> Callable[[Progress, Lexeme], Outcome]:
@@ -38,40 +38,47 @@ def open_group(kind: Kind) -> Callable[[Progress, Lexeme], Outcome]:
             frame.scope,
             progress.tail,
             known=frame.known,
+            subjects=frame.subjects,
             outer=frame.seen | frame.outer if kind in _SEES_OUTER else frozenset(),
             is_live=frame.is_live,
             in_doubt=frame.in_doubt,
             heads=len(progress.heads),
         )
         if kind in _LOOSE:
-            scope = progress.host.graph.scope("vocabulary")
+            is_adjacent = kind == "optional" and frame.scope.reached != "vocabulary"
+            scope = progress.host.graph.scope("adjacent" if is_adjacent else "vocabulary")
             inner = replace(inner, scope=scope, known=frozenset(), is_live=False)
-        return replace(progress, frames=(*progress.frames, inner), tail="")
+        return replace(progress, frames=(*progress.frames, inner), tail=NOTHING)
 
     return action
 
 
 _SEES_OUTER = frozenset(["optional", "exists", "not_exists"])
-_LOOSE = frozenset(["not_exists", "minus", "graph"])
-"""Groups in which the scope says nothing: more triples may mean more rows, or another graph."""
+_LOOSE = frozenset(["not_exists", "minus", "graph", "optional"])
+"""Groups of which the scope knows nothing: more triples may mean more rows, or another graph."""
 
 
 def union(progress: Progress, lexeme: Lexeme) -> Outcome:
     """Close a branch of a UNION and open the next one."""
     branch, parent = progress.frame, progress.frames[-2]
     first = branch.first or branch
+    seen = first.seen | branch.seen
+    opening = branch.opening.then(branch.body).then(progress.tail)
+    if not progress.is_exact:
+        opening = opening._replace(witness=branch.opening.witness)
     fresh = Frame(
         "group",
         branch.start,
         parent.scope,
-        branch.opening + branch.body + progress.tail,
+        opening,
         known=parent.known,
+        subjects=parent.subjects,
         is_live=parent.is_live,
         in_doubt=parent.in_doubt,
-        first=replace(first, seen=first.seen | branch.seen),
+        first=replace(first, seen=seen, maybe=seen - (first.seen - first.maybe)),
         heads=branch.heads,
     )
-    return replace(progress, frames=(*progress.frames[:-1], fresh), tail="")
+    return replace(progress, frames=(*progress.frames[:-1], fresh), tail=NOTHING)
 
 
 def brace(progress: Progress, lexeme: Lexeme) -> Outcome:
@@ -97,23 +104,31 @@ def close(progress: Progress, lexeme: Lexeme) -> Outcome:
 def _close_where(done: Progress) -> Outcome:
     now = replace(done.with_head(where=done.frame), frames=done.frames[:-1], phase="tail")
     if now.frames:  # the text of a sub-select is its group's
-        now = now.with_frame(body=done.frame.opening + done.frame.body)
+        now = now.with_frame(body=done.frame.opening.then(done.frame.body))
     return now
 
 
 def _close_group(done: Progress, lexeme: Lexeme) -> Outcome:
     frame, parent = done.frame, done.frames[-2]
     kept = frame.first or frame  # of a UNION the scope keeps the first branch
-    changes = {"body": parent.body + frame.opening + frame.body}
-    now = replace(done, frames=done.frames[:-1])
+    text = frame.opening.then(frame.body)
+    if frame.first and not done.is_exact:
+        text = text._replace(witness=f"{kept.opening.witness}{kept.body.witness} }}")
+    now = replace(done, frames=done.frames[:-1]).with_frame(body=parent.body.then(text))
+    if frame.kind == "optional":
+        maybe = parent.maybe | (frame.seen - parent.seen)
+        return now.with_frame(seen=parent.seen | frame.seen, maybe=maybe)
     if frame.kind in _LOOSE:
-        seen = parent.seen | frame.seen if frame.kind == "graph" else parent.seen
-        return asked(now.with_frame(**changes, seen=seen, in_doubt=True), lexeme, frame.start)
-    seen = parent.seen if frame.kind == "exists" else parent.seen | frame.seen | kept.seen
+        inside = frame.seen if frame.kind == "graph" else frozenset[str]()
+        now = now.with_frame(seen=parent.seen | inside, maybe=parent.maybe - inside, in_doubt=True)
+        return asked(now, lexeme, frame.start)
+    is_exists = frame.kind == "exists"
+    inside = frozenset[str]() if is_exists else frame.seen | kept.seen
+    sure = frozenset[str]() if is_exists else kept.seen - kept.maybe
     subjects = parent.subjects | (kept.subjects if frame.kind == "group" else frozenset())
     return now.with_frame(
-        **changes,
-        seen=seen,
+        seen=parent.seen | inside,
+        maybe=(parent.maybe | (inside - parent.seen)) - sure,
         scope=kept.scope,
         known=kept.known,
         subjects=parent.subjects if frame.first else subjects,
@@ -133,7 +148,7 @@ def _close_sub_select(done: Progress, lexeme: Lexeme) -> Outcome:
         scope, known = narrowed, known | {name} if domain is not None else known
     now = replace(done, heads=done.heads[:-1], frames=done.frames[:-1], phase="body")
     now = now.with_frame(
-        body=parent.body + frame.opening + frame.body,
+        body=parent.body.then(frame.opening).then(frame.body),
         seen=parent.seen | head.shown | head.aliases,
         scope=scope,
         known=known,
@@ -150,7 +165,7 @@ def _close_values(done: Progress, lexeme: Lexeme) -> Outcome:
         return refusal(lexeme, done.part)
     now = replace(done, frames=done.frames[:-1], data=("", ()))
     now = now.with_frame(
-        body=parent.body + frame.opening + frame.body,
+        body=parent.body.then(frame.opening).then(frame.body),
         scope=scope,
         known=parent.known | {name},
         seen=parent.seen | {name},

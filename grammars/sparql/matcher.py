@@ -12,7 +12,7 @@ from tether.errors import DeadEnd, GrammarError, InternalError
 from tether.grammars.constraint import Mask, Matcher, set_bit
 from tether.grammars.guarded import Bytes, GuardedMatcher, Refusal
 from tether.grammars.sparql.lookup import Slot
-from tether.grammars.sparql.progress import Host, Progress
+from tether.grammars.sparql.progress import Host, Progress, is_proved
 from tether.grammars.sparql.text import check_size
 from tether.grammars.sparql.writer import State, Thread, Writer
 from tether.grammars.vocabulary import Vocabulary
@@ -108,6 +108,11 @@ class WritingMatcher(Matcher):
         return self.can_end and not self._writer.allowed(self._states[-1]).size
 
     @property
+    def is_proved(self) -> bool:
+        """Whether the text as it stands is a query of which the graph is known to have a row."""
+        return any(is_proved(thread.progress) for thread in self._states[-1].threads)
+
+    @property
     def slots(self) -> Sequence[Slot]:
         """The names that may begin or go on here."""
         return () if self._num_ends else tuple(self._writer.slots(self._states[-1]))
@@ -182,18 +187,35 @@ class QueryMatcher(GuardedMatcher):
         super().advance(token)
         self._refusal = self._refusal or self._inner.refusal
 
+    @property
+    def can_end(self) -> bool:
+        """Whether the query is whole and good; the judge is told what is proved already."""
+        if not self._refusal and self._inner.can_end and self._inner.is_proved:
+            assert isinstance(self.judge, EndJudge)
+            self.judge.prove(self.text)
+        return super().can_end
+
 
 class EndJudge:
     """The judge of whole queries; before their end it refuses only what grows too large.
 
     Args:
         refuse: Says why a whole text is no good, or None.
+        proved: Is told the texts of which the graph has a row.
     """
 
     stops = b"([{}"
 
-    def __init__(self, refuse: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, refuse: Callable[[str], str | None], proved: Callable[[str], None] | None = None
+    ) -> None:
         self._accepts = lru_cache(maxsize=8)(lambda text: refuse(_text(text)) is None)
+        self._proved = proved
+
+    def prove(self, text: bytes) -> None:
+        """Note that the graph has a row for a query."""
+        if self._proved is not None:
+            self._proved(_text(text))
 
     def start(self) -> None:
         """No state."""

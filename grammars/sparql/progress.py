@@ -6,12 +6,12 @@ Knows where the text stands; `actions.py` what a lexeme does, `choices.py` what 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from tether.grammars.sparql.frame import Frame, Head
+from tether.grammars.sparql.frame import NOTHING, Asked, Frame, Head
 from tether.grammars.sparql.lexemes import Syntax, start
 from tether.grammars.sparql.lookup import (
     Candidates,
@@ -103,7 +103,7 @@ class Progress:
     triple: Triple = field(default=Triple())
     path: Path = field(default=Path())
     hidden: int = 0
-    tail: str = ""
+    tail: Asked = NOTHING
     part: int = 0
     count: int = 0
     run: int = 0
@@ -137,6 +137,16 @@ class Progress:
         return self.frames[-1]
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the store is to see every word: where fewer solutions could mean more rows."""
+        return not self.frames or not self.frame.is_live or len(self.heads) > 1
+
+    @property
+    def loose(self) -> frozenset[str]:
+        """Variables of the open groups that are bound where the scope does not look."""
+        return frozenset[str]().union(*(frame.seen - frame.known for frame in self.chain))
+
+    @property
     def chain(self) -> tuple[Frame, ...]:
         """The open groups of the innermost query."""
         last = max(i for i, frame in enumerate(self.frames) if frame.kind == "where")
@@ -152,16 +162,33 @@ class Progress:
 
     def settled(self) -> Progress:
         """This with the text so far counted as whole."""
-        return replace(self.with_frame(body=self.frame.body + self.tail), tail="")
+        return replace(self.with_frame(body=self.frame.body.then(self.tail)), tail=NOTHING)
 
     def is_satisfiable(self) -> bool | None:
         """What the store says of the innermost query's WHERE so far; None: it cannot say."""
+        witness = self._where([frame.body.witness for frame in self.chain])
+        full = self._where([frame.body.full for frame in self.chain])
+        answer = self.host.ask(witness)
+        return answer if answer or full == witness else self.host.ask(full)
+
+    def _where(self, bodies: Sequence[str]) -> str:
+        """A question for the open groups with these bodies."""
         text, closing = "", ""
-        for frame in self.chain:
+        for frame, body in zip(self.chain, bodies, strict=True):
             text = text.removesuffix(" .")
             if text and frame.kind == "group":
                 text, closing = f"{text} {{", f"{closing} }}"
-            elif frame.body and text and not text.endswith("{"):
+            elif body and text and not text.endswith("{"):
                 text += " ."
-            text += frame.body
-        return self.host.ask(f"ASK {{{text}{closing} }}")
+            text += body
+        return f"ASK {{{text}{closing} }}"
+
+
+def is_proved(progress: Progress) -> bool:
+    """Whether a whole query has a row, by what was found while it was written."""
+    where = progress.head.where
+    if where is None or progress.frames or not where.is_live or progress.head.may_drop:
+        return False
+    if where.scope.reached != "nonempty":
+        return False
+    return not where.in_doubt or progress.host.ask(f"ASK {{{where.body.witness}") is True

@@ -52,8 +52,9 @@ def prefixed(prefixes: Iterable[str]) -> str:
     return f"{grammar_text('write')}PNAME_NS: {union}\n"
 
 
+@lru_cache(maxsize=8)
 def parse(text: str) -> Tree[Token]:
-    """The tree of a query, with its escapes of codepoints read.
+    """The tree of a query, with its escapes of codepoints read. It is shared: do not change it.
 
     Raises:
         GrammarError: It is no SPARQL 1.1 query, or larger than the limits; with line and column.

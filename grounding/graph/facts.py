@@ -66,6 +66,7 @@ class Facts:
         subjects_of: The subjects of each predicate, by its place in `predicates`.
         objects_of: The objects.
         edges: What each term leads to by a predicate; the last ones are kept.
+        repeated: The triples that have the same term at two places, by these; kept.
     """
 
     def __init__(self, part: Part) -> None:
@@ -77,6 +78,7 @@ class Facts:
         self._p = self._load("p.offsets"), self._load("p.subjects"), self._load("p.objects")
         self._s = self._load("s.offsets"), self._load("s.predicates"), self._load("s.objects")
         self._o = self._load("o.offsets"), self._load("o.predicates"), self._load("o.subjects")
+        self.repeated = lru_cache(3)(self._repeated)
         self.edges = lru_cache(max(2, _KEPT_EDGES // (4 * self.num_terms)))(self._edges)
 
     @property
@@ -138,14 +140,20 @@ class Facts:
         if position == "predicate":
             groups = self._groups(ids)
             places, counts = _ranges(self._p[0], groups)
-            own = _repeated(self.predicates[groups], counts)
+            own = _spread(self.predicates[groups], counts)
             return Rows(self._p[1][places], own, self._p[2][places])
         offsets, predicates, others = self._side(position)
         places, counts = _ranges(offsets, ids)
-        own, other = _repeated(ids, counts), others[places]
+        own, other = _spread(ids, counts), others[places]
         if position == "subject":
             return Rows(own, predicates[places], other)
         return Rows(other, predicates[places], own)
+
+    def _repeated(self, one: int, other: int) -> Rows:
+        """The triples that have the same term at two of their places."""
+        every = self.rows("predicate", self.predicates)
+        same = every[one] == every[other]
+        return Rows(*(column[same] for column in every))
 
     def _edges(self, predicate: int, position: Position) -> Grouped:
         """What each term leads to by a predicate, sorted, from subjects or from objects."""
@@ -189,7 +197,7 @@ def _ranges(
     return np.arange(total, dtype=np.int64) + shift, counts
 
 
-def _repeated(ids: NDArray[np.int32], counts: NDArray[np.int32]) -> NDArray[np.int32]:
+def _spread(ids: NDArray[np.int32], counts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Each id as often as it counts; nothing is copied where there is one."""
     if len(ids) == 1:
         return np.broadcast_to(ids, int(counts[0]))

@@ -108,11 +108,17 @@ class Reducer:
 
     def exists(self, pattern: Pattern, domains: Domains) -> bool:
         """Whether a pattern has a triple."""
+        given = [held for held in self._sets(pattern, domains) if held is not None]
+        if len(given) < 2 and _twice(pattern) is None:
+            return self.cost(pattern, domains) > 0
         rows, keep = self._select(pattern, domains)
         return len(rows.subject) > 0 if keep is None else bool(keep.any())
 
     def cost(self, pattern: Pattern, domains: Domains) -> int:
         """How many triples are read for a pattern's."""
+        twice = _twice(pattern)
+        if twice is not None:
+            return len(self.facts.repeated(*twice).subject)
         sets = self._sets(pattern, domains)
         return min(
             self.facts.num_triples if held is None else self.facts.degrees(position, held.ids)
@@ -125,11 +131,11 @@ class Reducer:
         Only the columns that are used need to be cut down to those.
         """
         sets = self._sets(pattern, domains)
-        rows, done = self._gather(sets)
+        twice = _twice(pattern)
+        rows, done = self._gather(sets) if twice is None else (self.facts.repeated(*twice), -1)
         tests = [h.holds(rows[i]) for i, h in enumerate(sets) if h is not None and i != done]
-        for one, other in ((0, 1), (0, 2), (1, 2)):
-            if pattern[one] == pattern[other] and isinstance(pattern[one], str):
-                tests.append(np.asarray(rows[one] == rows[other]))
+        if len(set(pattern)) == 1:
+            tests.append(np.asarray(rows[0] == rows[2]))
         return rows, np.logical_and.reduce(tests) if tests else None
 
     def _pairs(
@@ -215,3 +221,12 @@ class Reducer:
 
 def _kept(column: NDArray[np.int32], keep: NDArray[np.bool_] | None) -> NDArray[np.int32]:
     return column if keep is None else column[keep]
+
+
+def _twice(pattern: Pattern) -> tuple[int, int] | None:
+    """Two places of a pattern with the same variable, if there are such."""
+    pairs = ((0, 1), (0, 2), (1, 2))
+    return next(
+        (p for p in pairs if isinstance(pattern[p[0]], str) and pattern[p[0]] == pattern[p[1]]),
+        None,
+    )

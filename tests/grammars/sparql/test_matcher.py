@@ -198,6 +198,11 @@ def test_what_the_shipped_model_writes_can_be_written(shipped: Vocabulary, tmp_p
         'SELECT ?x WHERE { ?x :label "the name" }',
         "CONSTRUCT { ?x :p 12 } WHERE { ?x :p ?y }",
         "DESCRIBE :a",
+        "SELECT ?x ?n WHERE { ?x :p ?y OPTIONAL { ?x :n ?n } }",  # nothing has both
+        "SELECT ?x WHERE { ?x :p ?y OPTIONAL { ?y :q ?z } ?z :p ?w }",
+        "SELECT ?x WHERE { ?x :n ?v FILTER NOT EXISTS { ?x :q* :b } }",
+        "SELECT ?x WHERE { { ?x :n ?v } UNION { ?x :q ?v } FILTER(isIRI(?v)) }",
+        "SELECT ?x WHERE { ?x ( :q | ( :p+ / :p ) )* ?y FILTER(?y = :c) }",
         "ASK { :a :q :d }",
         "SELECT (COUNT(*) AS ?n) WHERE { :a :q :d }",
         "SELECT ?n WHERE { ?x :label ?l BIND(STRLEN(?l) AS ?n) }",
@@ -217,6 +222,10 @@ def test_what_can_be_said(vocabulary: Vocabulary, text: str) -> None:
         ("SELECT ?x WHERE { :zz :p ?x }", "SELECT ?x WHERE { :"),
         ("SELECT ?x WHERE { ?y :p ?z }", "SELECT ?x WHERE { ?y :p ?z"),  # ?x has yet to come
         ("SELECT ?x WHERE { ?x :n ?v . ?v :p ?z }", "SELECT ?x WHERE { ?x :n ?v . ?v"),  # a number
+        ("CONSTRUCT { ?x :n ?v } WHERE { ?x :p ?y OPTIONAL { ?x :n ?v } }",
+         "CONSTRUCT { ?x :n ?v } WHERE { ?x :p ?y OPTIONAL { ?x :n ?v"),  # it may be unbound
+        ("SELECT ?x WHERE { ?x :p ?y OPTIONAL { ?x :label ?l } ?z :q ?l }",
+         "SELECT ?x WHERE { ?x :p ?y OPTIONAL { ?x :label ?l } ?z :q ?l"),
         ("SELECT * WHERE { SERVICE <http://x> { } }", "SELECT * WHERE {"),
         ("SELECT ?x (COUNT(?y) AS ?n) WHERE { ?x :p ?y } LIMIT 3",
          "SELECT ?x (COUNT(?y) AS ?n) WHERE { ?x :p ?y }"),
@@ -250,6 +259,16 @@ def test_more_triples_in_minus_may_bring_rows_back(vocabulary: Vocabulary) -> No
     assert read(constraint, none) == none[: none.index("}") + 1]
 
 
+def test_what_is_taken_away_repeats_no_step_from_anywhere(vocabulary: Vocabulary) -> None:
+    """A store would try every way there is."""
+    constraint = sparql(vocabulary, graph=tiny(FACTS, vocabulary))
+    anywhere = "SELECT ?x WHERE { ?x :p ?y MINUS { ?z :q* ?w } }"
+    assert constraint.validate(anywhere) is None
+    assert read(constraint, anywhere) == anywhere[: anywhere.index("*")]
+    from_there = "SELECT ?x WHERE { ?x :p ?y MINUS { :b :q+ ?x } }"
+    assert read(constraint, from_there) == from_there
+
+
 def test_no_and_nothing_are_answers(vocabulary: Vocabulary) -> None:
     constraint = sparql(vocabulary, graph=tiny(FACTS, vocabulary))
     assert isinstance(constraint, GraphConstraint)
@@ -269,6 +288,24 @@ def test_a_check_without_time_is_told(vocabulary: Vocabulary) -> None:
     assert verdict.reached == "adjacent"
     assert verdict.shortfall is not None
     assert verdict.shortfall.exit_code == 5
+
+
+def test_what_was_proved_needs_no_store(vocabulary: Vocabulary) -> None:
+    """The store never answers in time; what the scope knows holds all the same."""
+    graph = tiny(FACTS, vocabulary)
+    graph.ask = lambda query: None  # type: ignore[method-assign]
+    constraint = sparql(vocabulary, graph=graph)
+    assert isinstance(constraint, GraphConstraint)
+    for text, level in (
+        ("SELECT ?x WHERE { ?x :p ?y OPTIONAL { ?y :q ?z } } GROUP BY ?x LIMIT 3", "nonempty"),
+        ("SELECT ?x WHERE { ?x :p ?y . FILTER(?y != :b) }", "adjacent"),
+        ("SELECT ?x WHERE { ?x :p ?y } LIMIT 1 OFFSET 1", "adjacent"),
+    ):
+        matcher = constraint.start()
+        for token in vocabulary.encode(text):
+            matcher.advance(token)
+        assert matcher.can_end
+        assert constraint.verdict(text).reached == level
 
 
 def test_prefixes_are_declared_where_they_are_used(vocabulary: Vocabulary) -> None:
