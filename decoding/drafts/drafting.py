@@ -18,9 +18,12 @@ from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Spot, Verdict
 from tether.decoding.drafts.grow import Grower, Sapling
 from tether.decoding.drafts.length import CostCurve, most_worth
 from tether.decoding.drafts.registry import make
+from tether.decoding.drafts.rules_law import is_ruled
+from tether.decoding.drafts.rules_walk import Drawer, Drawn
 from tether.decoding.models.base import Model
+from tether.decoding.request import Request
 from tether.decoding.row import Row
-from tether.errors import DeadEnd
+from tether.errors import DeadEnd, UsageError
 from tether.grammars.constraint import Mask
 
 _LEAST = 0.02  # chances below this are not even looked at by the grammar
@@ -65,7 +68,8 @@ class Drafting:
     """
 
     def __init__(self, model: Model, unsaid: Collection[int]) -> None:
-        self._model, self._unsaid = model, unsaid
+        self._model = model
+        self._sayable = [token not in unsaid for token in range(model.vocabulary.size)]
         self._drafters: dict[str, Drafter] = {}
         self._cost = CostCurve()
         self._growth: deque[float] = deque(maxlen=_REMEMBERED)
@@ -80,7 +84,15 @@ class Drafting:
 
         The rows stay as they are.
         """
-        able = [row for row in rows if can_draft(row)]
+        ruled = {
+            row: self._grow(row, 0.0) for row in rows if can_draft(row) and is_ruled(row.request)
+        }
+        fixed = {row: _cut(tree, len(tree)) for row, tree in ruled.items() if len(tree)}
+        return {**fixed, **self._paying(rows, tokens)}
+
+    def _paying(self, rows: Sequence[Row], tokens: int) -> dict[Row, Drafted]:
+        """As `propose`, of rows whose tokens do not depend on what is drafted: as much as pays."""
+        able = [row for row in rows if can_draft(row) and not is_ruled(row.request)]
         self._resting = max(0, self._resting - 1)
         if not able or self._resting:
             return {}
@@ -95,7 +107,31 @@ class Drafting:
 
     def learners(self, rows: Sequence[Row]) -> list[Row]:
         """The rows whose turns are to be learned from."""
-        return [] if self._resting else [row for row in rows if can_draft(row)]
+        return [
+            row for row in rows if can_draft(row) and (not self._resting or is_ruled(row.request))
+        ]
+
+    def drawn(self, row: Row) -> Drawn | None:
+        """What was drawn for a row's rule in this turn."""
+        for drafter in self._drafters_of(row):
+            if isinstance(drafter, Drawer):
+                return drafter.drawn(row)
+        return None
+
+    def check(self, request: Request) -> None:
+        """Make what a request drafts with.
+
+        Raises:
+            UsageError: A drafter or a rule lacks its model.
+            ModelError: A drafter cannot work with this model.
+        """
+        drafters = [self._drafter(name) for name in request.drafters]
+        if is_ruled(request) and not any(isinstance(each, Drawer) for each in drafters):
+            raise UsageError(
+                f"The rule {request.draft_rule} accepts drafts of a model, and none drafts.",
+                hint="Name one (--draft model --draft-model NAME, or --draft swift), or use "
+                "--draft-rule match.",
+            )
 
     def wants(self, row: Row) -> bool:
         """Whether some drafter of a row reads logits or hidden states of verdicts."""
@@ -138,18 +174,25 @@ class Drafting:
 
     def _drafter(self, name: str) -> Drafter:
         if name not in self._drafters:
-            self._drafters[name] = make(name, self._model)
+            self._drafters[name] = make(name, self._model, self._helper)
         return self._drafters[name]
 
-    def _grow(self, row: Row, least: float) -> Sapling:
+    def _drafters_of(self, row: Row) -> list[Drafter]:
+        """Those of a row; under a rule only one that draws, so that no other changes its text."""
         drafters = [self._drafter(name) for name in row.request.drafters]
+        if not is_ruled(row.request):
+            return drafters
+        return [each for each in drafters if isinstance(each, Drawer)][:1]
+
+    def _grow(self, row: Row, least: float) -> Sapling:
+        drafters = self._drafters_of(row)
         room = self._model.network.max_positions - len(row.context)
         budget = min(row.request.draft_tokens, row.room - 1, room - 1)
         spot = Spot(row, row.request, row.context, matcher=row.matcher)
         tree = Sapling()
         if budget > 0:
             with suppress(DeadEnd):  # the row is told of it when it asks for its own mask
-                tree = Grower(spot, drafters, self._unsaid, budget, least).grow()
+                tree = Grower(spot, drafters, self._sayable, budget, least).grow()
         return tree
 
     def _least(self, row: Row, num_rows: int, tokens: int) -> float:

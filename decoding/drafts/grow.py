@@ -8,7 +8,7 @@ left the drafters are asked again. So no forward reads what could not be said.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -81,7 +81,7 @@ class Grower:
     Args:
         spot: Where the row stands. Its matcher is moved, and is back at the end.
         drafters: Asked in this order.
-        unsaid: Tokens that are never drafted: ends of text, and what no text holds.
+        sayable: Bool [vocab], tokens that may be drafted: no ends of text, nothing but text.
         budget: The most nodes.
         least: Only values above it.
     """
@@ -90,11 +90,11 @@ class Grower:
         self,
         spot: Spot,
         drafters: Sequence[Drafter],
-        unsaid: Collection[int],
+        sayable: Sequence[bool],
         budget: int,
         least: float,
     ) -> None:
-        self._spot, self._drafters, self._unsaid = spot, drafters, unsaid
+        self._spot, self._drafters, self._sayable = spot, drafters, sayable
         self._budget, self._least = budget, least
         self._path: list[int] = []  # nodes that the matcher stands after
         self._heap: list[tuple[float, int, int, _Proposal | None, int]] = []
@@ -147,7 +147,9 @@ class Grower:
         """Put a token in the tree with what it forces, where it may stand."""
         token = proposal.tokens[place]
         above = root if parent < 0 or root is None else self.sapling.masks[parent]
-        if token in self._unsaid or (above is not None and not _allows(above, token)):
+        if not 0 <= token < len(self._sayable) or not self._sayable[token]:
+            return
+        if above is not None and not _allows(above, token):
             return
         self._climb(parent)
         run = [token]
