@@ -52,6 +52,7 @@ class Loop:
         slots: Rows decoded at once.
         others: Models that terms of contrast listen to; they share the model's vocabulary.
         ahead: Requests that are pulled at a time, to be run in the order of their lengths.
+        draft_model: What the drafter `model` drafts with; it has the model's vocabulary.
 
     Raises:
         UsageError: There are no slots.
@@ -65,6 +66,7 @@ class Loop:
         slots: int = 16,
         others: Mapping[Role, Model] | None = None,
         ahead: int = 1,
+        draft_model: Model | None = None,
     ) -> None:
         if slots < 1:
             raise UsageError(f"{slots} slots cannot hold a row.", hint="Use 1 or more.")
@@ -74,8 +76,11 @@ class Loop:
         self._models: dict[Role, Model] = {"model": model, **(others or {})}
         for role, other in self._models.items():
             _check_vocabulary(model, other, role)
+        if draft_model is not None:
+            _check_vocabulary(model, draft_model, "drafter")
         self._refused = _refused_ids(model)
-        self._drafting = Drafting(model, {*self._refused.tolist(), *model.end_ids})
+        unsaid = {*self._refused.tolist(), *model.end_ids}
+        self._drafting = Drafting(model, unsaid, draft_model)
 
     def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
         """Decode requests, pulled only as slots come free; yield results as rows end.
@@ -170,13 +175,15 @@ class _Batch:
         self._forward_s = time.perf_counter() - began
         ahead.timed()
         allowed = masks.result()
-        said = self._choose(self.rows, reading, allowed, ahead.read(reading, allowed))
+        logits = ahead.read(reading, allowed)
+        said = self._choose(self.rows, reading, allowed, logits, ahead)
         while rows := ahead.answered():
             allowed = self._masks(rows)
             logits = ahead.answers(rows, allowed)
             if logits is None:
                 break
-            self._say(rows, Said(logits, [False] * len(rows), [0] * len(rows)), allowed)
+            here = Said(logits, [False] * len(rows), [0] * len(rows))
+            self._say(rows, here, allowed, ahead)
         ahead.end(reading, said.logits)
 
     def _row(self, request: Request) -> Row:
@@ -219,6 +226,7 @@ class _Batch:
             check_poll(row.request)
             check_extract(row.request)
             check_free(row.request)
+            self._drafting.check(row.request)
         except TetherError as error:
             row.fail(error)
 
@@ -246,17 +254,22 @@ class _Batch:
         reading: Reading,
         allowed: Tensor | None,
         logits: Tensor | None = None,
+        ahead: Ahead | None = None,
     ) -> Said:
         """One step after a forward: a token for every row, taken by it."""
         said = listen(self._views, rows, reading, allowed, logits)
         for row, views, led in zip(rows, said.asked, said.led, strict=True):
             row.forwarded(views, led=led)
-        self._say(rows, said, allowed)
+        self._say(rows, said, allowed, ahead)
         return said
 
-    def _say(self, rows: Sequence[Row], said: Said, allowed: Tensor | None) -> None:
+    def _say(
+        self, rows: Sequence[Row], said: Said, allowed: Tensor | None, ahead: Ahead | None = None
+    ) -> None:
         """A token for every row, taken by it."""
         tokens = self._tokens(rows, said, allowed)
+        if ahead is not None:
+            ahead.settle(rows, tokens, self._speakable(said.logits, allowed), allowed)
         for place, clues in said.clues.items():
             rows[place].credit(rests_on(clues, tokens[place]))
         for row, token in zip(rows, tokens, strict=True):
@@ -326,13 +339,13 @@ class _Batch:
         return self._held_controls
 
 
-def _check_vocabulary(model: Model, other: Model, role: Role) -> None:
+def _check_vocabulary(model: Model, other: Model, role: str) -> None:
     ours, theirs = model.vocabulary.tokens, other.vocabulary.tokens
     shared = min(len(ours), len(theirs))
     if list(ours[:shared]) != list(theirs[:shared]):
         raise ModelError(
             f"The {role} {other.name} has other tokens than the model {model.name}.",
-            hint="Views are compared token by token: take a model with the same tokenizer.",
+            hint="They are compared token by token: take a model with the same tokenizer.",
         )
 
 

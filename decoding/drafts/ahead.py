@@ -1,11 +1,13 @@
 """One turn with drafts: what is read ahead, and the answers as long as rows say what was drafted.
 
 A row that says something else, or takes something back, has left its draft; what it says next is
-asked of the next forward, as without drafts. So this decides when a token is chosen, never which.
+asked of the next forward, as without drafts. So this decides when a token is chosen, never which;
+but for rows that ask for a rule, by which drawn tokens may be taken (`rules_walk.py`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
@@ -16,6 +18,8 @@ from torch import Tensor
 from tether.decoding.contrast import own_logits
 from tether.decoding.drafts.draft import NOTHING, Draft
 from tether.decoding.drafts.drafting import Drafted, Drafting, Outcome
+from tether.decoding.drafts.rules_law import is_ruled, laws
+from tether.decoding.drafts.rules_walk import reads, walk
 from tether.decoding.lanes import Reading
 from tether.decoding.row import Row
 from tether.decoding.views import Views
@@ -35,6 +39,7 @@ class Ahead:
         self._certain = views.num_pending(rows)
         self._drafted = drafting.propose(rows, self._certain)
         self._turns = {row: _Turn(row, self._drafted.get(row)) for row in drafting.learners(rows)}
+        self._planned: dict[Row, deque[int]] = {}
         self._began = 0.0
         self._logits: Tensor | None = None
         self._known: np.ndarray[tuple[int], np.dtype[np.uint32]] | None = None
@@ -93,6 +98,43 @@ class Ahead:
             if is_unknown:
                 return None
         return self._logits[[self._turns[row].first + self._turns[row].node for row in rows]]
+
+    def settle(
+        self, rows: Sequence[Row], tokens: list[int], logits: Tensor, masks: Tensor | None
+    ) -> None:
+        """Put what their rules say in the place of the tokens of some rows.
+
+        Args:
+            rows: A token of each was chosen.
+            tokens: Of these rows; changed.
+            logits: float [rows, vocab] that they were chosen by; -inf where no text may be.
+            masks: int32 [rows, words]; None for none.
+        """
+        for place, row in enumerate(rows):
+            if row not in self._turns or not is_ruled(row.request):
+                continue
+            if row not in self._planned:
+                here = None if masks is None else masks[place : place + 1]
+                self._planned[row] = self._plan(row, logits[place : place + 1], here)
+            if self._planned[row]:
+                tokens[place] = self._planned[row].popleft()
+
+    def _plan(self, row: Row, logits: Tensor, mask: Tensor | None) -> deque[int]:
+        """The tokens of a row in this turn by its rule; it stands before all of them."""
+        drawn = self._drafting.drawn(row)
+        if drawn is None:
+            return deque()
+        draft = NOTHING
+        if (drafted := self._drafted.get(row)) is not None and self._logits is not None:
+            draft, first = drafted.draft, self._turns[row].first
+            nodes = self._logits[first : first + len(draft)]
+            nodes = nodes.masked_fill(torch.isneginf(logits), -torch.inf) if mask is None else nodes
+            logits = torch.cat([logits, nodes])
+            if mask is not None:
+                own = _masks(drafted) if drafted.masks else mask.expand(len(draft), -1)
+                mask = torch.cat([mask, own])
+        chances = laws(row.request.sampling, logits, mask)
+        return deque(walk(drawn, reads(draft, chances, drawn.whole)))
 
     def end(self, reading: Reading, logits: Tensor) -> None:
         """Keep in the cache what came true, and learn.

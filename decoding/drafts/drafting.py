@@ -65,10 +65,11 @@ class Drafting:
     Args:
         model: Which drafts are for.
         unsaid: Tokens that no text goes on after or that no text holds.
+        helper: The model that drafts, where one was named.
     """
 
-    def __init__(self, model: Model, unsaid: Collection[int]) -> None:
-        self._model = model
+    def __init__(self, model: Model, unsaid: Collection[int], helper: Model | None = None) -> None:
+        self._model, self._helper = model, helper
         self._sayable = [token not in unsaid for token in range(model.vocabulary.size)]
         self._drafters: dict[str, Drafter] = {}
         self._cost = CostCurve()
