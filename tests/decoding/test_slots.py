@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from tether.decoding.cache import SlotCache, Window
+from tether.decoding.drafts.draft import Draft
 from tether.decoding.models.base import Network
 from tether.decoding.models.checkpoint import load_weights, read_json
 from tether.decoding.models.huggingface import HuggingFaceNetwork
@@ -168,3 +170,46 @@ def test_taps_are_the_library_s_hidden_states_under_the_last_norm(
 
 def _alone(network: Network) -> Window:
     return SlotCache(3, 1).window(0, [3], device=CPU, dtype=network.dtype)
+
+
+def test_drafted_trees_are_read_as_their_paths_alone(network: Network) -> None:
+    """Ragged rows with trees, chains and nothing; then the kept path stands in the cache."""
+    rng = random.Random(9)
+    trees = [(-1, 0, 0, 1, -1, 4, 2), (-1, 0, 1), (), (-1, -1, -1)]
+    kept = [[0, 2, 6], [0, 1], [], [2]]
+    drafts = {
+        row: Draft(tuple(rng.randrange(VOCAB) for _ in parents), parents, (0.5,) * len(parents))
+        for row, parents in enumerate(trees)
+        if parents
+    }
+    prompts = [[rng.randrange(VOCAB) for _ in range(n)] for n in (9, 4, 12, 7)]
+    cache = SlotCache(network.num_layers, 4)
+    _step(network, cache, 0, [prompt[:-1] for prompt in prompts])
+    window = cache.window(0, [1] * 4, device=CPU, dtype=torch.float64, drafts=drafts)
+    fed = [[p[-1], *(drafts[r].tokens if r in drafts else ())] for r, p in enumerate(prompts)]
+    width = max(map(len, fed))
+    hidden = network.forward(torch.tensor([f + [0] * (width - len(f)) for f in fed]), cache, window)
+    read = torch.split(hidden, [4, *map(len, drafts.values())])
+    cache.commit(window)
+    for row, nodes in zip(drafts, read[1:], strict=True):
+        draft = drafts[row]
+        for node in range(len(draft)):
+            path = [draft.tokens[at] for at in draft.path(node)]
+            assert torch.allclose(nodes[node], _read_alone(network, prompts[row] + path), atol=1e-6)
+    paths = []
+    for row, nodes in enumerate(kept):
+        cache.keep(row, len(prompts[row]), nodes)
+        paths.append([drafts[row].tokens[at] for at in nodes] if nodes else [])
+    window = cache.window(0, [1] * 4, device=CPU, dtype=torch.float64)
+    after = network.forward(torch.tensor([[5]] * 4), cache, window)
+    for row, path in enumerate(paths):
+        assert torch.allclose(
+            after[row], _read_alone(network, [*prompts[row], *path, 5]), atol=1e-6
+        )
+
+
+def _read_alone(network: Network, tokens: list[int]) -> Tensor:
+    """What the head reads after tokens read in one forward by themselves."""
+    cache = SlotCache(network.num_layers, 1)
+    window = cache.window(0, [len(tokens)], device=CPU, dtype=torch.float64)
+    return network.forward(torch.tensor([tokens]), cache, window)[0]
