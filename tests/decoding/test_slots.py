@@ -191,11 +191,11 @@ def test_drafted_trees_are_read_as_their_paths_alone(network: Network) -> None:
     hidden = network.forward(torch.tensor([f + [0] * (width - len(f)) for f in fed]), cache, window)
     read = torch.split(hidden, [4, *map(len, drafts.values())])
     cache.commit(window)
-    for row, nodes in zip(drafts, read[1:], strict=True):
+    for row, found in zip(drafts, read[1:], strict=True):
         draft = drafts[row]
         for node in range(len(draft)):
             path = [draft.tokens[at] for at in draft.path(node)]
-            assert torch.allclose(nodes[node], _read_alone(network, prompts[row] + path), atol=1e-6)
+            assert torch.allclose(found[node], _read_alone(network, prompts[row] + path), atol=1e-6)
     paths = []
     for row, nodes in enumerate(kept):
         cache.keep(row, len(prompts[row]), nodes)
