@@ -28,6 +28,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("raw", "envelope", "partial", "stats", "unordered", "structure"), bool),
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots", "passages", "research"), int),
     "workers": int,
+    "ray": str,
     **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
     "abstain_below": float,
     "draft": str,
@@ -74,6 +75,7 @@ _METAVARS = {
     "index": "FOLDER",
     "draft": "auto|off|NAME,...",
     "graph": "FOLDER|FILE",
+    "ray": "ADDRESS",
 }
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
 """Flags that do not say the same as the setting."""

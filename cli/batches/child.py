@@ -11,30 +11,33 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, Any
+from typing import Any, TypeAlias
 
 from tether.cli.batches.work import Pending
 from tether.errors import InternalError, TetherError
 
-Inbox = SimpleQueue[Any]
+Inbox: TypeAlias = SimpleQueue[Any]
+Say: TypeAlias = Callable[[dict[str, Any]], None]
 
 
-def main() -> None:
-    """Run rows until nobody wants any more."""
-    said = _protocol()
+def main(
+    serve: Callable[[Inbox, Say], None] | None = None, leave: Callable[[], None] = lambda: None
+) -> None:
+    """Do what `serve` does, by default run rows, until nobody wants any more; then `leave`."""
+    say = _speaker()
     inbox: Inbox = SimpleQueue()
-    Thread(target=_listen, args=(inbox,), daemon=True).start()
+    Thread(target=_listen, args=(inbox, leave), daemon=True).start()
     try:
-        _serve(inbox, said)
+        (serve or _serve)(inbox, say)
     except BrokenPipeError:
         return
     except Exception as error:
         if os.environ.get("TETHER_DEBUG"):
             traceback.print_exc()
-        _say(said, {"error": packed_error(error)})
+        say({"error": packed_error(error)})
 
 
 def packed_error(error: Exception) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def packed_error(error: Exception) -> dict[str, Any]:
     return {"class": type(error).__name__, **parts}
 
 
-def _serve(inbox: Inbox, said: IO[bytes]) -> None:
+def _serve(inbox: Inbox, say: Say) -> None:
     from tether.cli.batches.job import Job
 
     asked = inbox.get()
@@ -56,10 +59,10 @@ def _serve(inbox: Inbox, said: IO[bytes]) -> None:
         take(*asked["share"])
     job = Job.unpacked(asked["job"])
     work, decided = job.begin(job.maker())
-    _say(said, {"ready": decided})
+    say({"ready": decided})
     while True:
         for ended in work.run(_rows(inbox)):
-            _say(said, {"row": ended.packed()})
+            say({"row": ended.packed()})
 
 
 def _rows(inbox: Inbox) -> Iterator[Pending]:
@@ -67,23 +70,24 @@ def _rows(inbox: Inbox) -> Iterator[Pending]:
         yield Pending.unpacked(value)
 
 
-def _listen(inbox: Inbox) -> None:
+def _listen(inbox: Inbox, leave: Callable[[], None]) -> None:
     for line in sys.stdin.buffer:
         inbox.put(json.loads(line))
+    leave()
     os._exit(0)
 
 
-def _protocol() -> IO[bytes]:
-    """The real stdout; what libraries print goes to stderr instead."""
+def _speaker() -> Say:
+    """Writes lines to the real stdout; what libraries print goes to stderr instead."""
     sys.stdout.flush()
-    kept = os.dup(1)
+    kept = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    return os.fdopen(kept, "wb")
 
+    def say(value: dict[str, Any]) -> None:
+        kept.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+        kept.flush()
 
-def _say(stream: IO[bytes], value: dict[str, Any]) -> None:
-    stream.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
-    stream.flush()
+    return say
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -14,7 +15,7 @@ from typing import Any
 from tether.cli.batches.work import Pending
 
 COMMAND: tuple[str, ...] = (sys.executable, "-m", "tether.cli.batches.child")
-_PATIENCE_S = 5.0
+_PATIENCE_S = 10.0  # Ray takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,33 @@ class Process:
     """A running worker.
 
     Args:
-        job: What it is told first.
+        told: What it is told first.
         number: Which of the workers it is, from 0; says which device is its own.
         events: Where (this process, what it said) goes; None once it has ended.
+        command: What runs; it listens to its stdin to the end, see `child.py`.
+        quiet: Whether what it writes to stderr is nobody's business.
 
     Attributes:
         ready: Whether it has loaded its model.
         dealt: Its rows that did not end yet, by place.
     """
 
-    def __init__(self, job: dict[str, Any], number: int, events: SimpleQueue[Event]) -> None:
+    def __init__(
+        self,
+        told: dict[str, Any],
+        number: int,
+        events: SimpleQueue[Event],
+        command: Sequence[str],
+        *,
+        quiet: bool = False,
+    ) -> None:
         # A session of its own: Ctrl-C is for the batch, which then lets its workers go.
         self._child = subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
+            start_new_session=True,
         )
         self.number = number
         self.ready = False
@@ -57,7 +72,7 @@ class Process:
         self._events = events
         self._ear = Thread(target=self._listen, daemon=True)
         self._ear.start()
-        self._send(job)
+        self.tell(told)
 
     @property
     def id(self) -> int:
@@ -69,17 +84,24 @@ class Process:
         """Whether it runs a row under suspicion, which is to have no company."""
         return any(dealt.num_lost > 1 for dealt in self.dealt.values())
 
+    def tell(self, value: object) -> None:
+        """Write it a line; that the process is gone is heard by its ear."""
+        assert self._child.stdin is not None
+        with suppress(OSError):
+            self._child.stdin.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+            self._child.stdin.flush()
+
     def deal(self, dealt: Dealt) -> None:
         """Give it a row."""
         self.dealt[dealt.pending.place] = dealt
         self._told_to_drain = False
-        self._send(dealt.pending.packed())
+        self.tell(dealt.pending.packed())
 
     def drain(self) -> None:
         """Say that no row follows for now, so that it does not wait for one."""
         if not self._told_to_drain:
             self._told_to_drain = True
-            self._send(None)
+            self.tell(None)
 
     def fate(self) -> str:
         """How it ended, for people."""
@@ -102,13 +124,6 @@ class Process:
         self._ear.join()
         assert self._child.stdout is not None
         self._child.stdout.close()
-
-    def _send(self, value: object) -> None:
-        """Write a line; that the process is gone is heard by its ear."""
-        assert self._child.stdin is not None
-        with suppress(OSError):
-            self._child.stdin.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
-            self._child.stdin.flush()
 
     def _listen(self) -> None:
         assert self._child.stdout is not None

@@ -56,8 +56,10 @@ class Line:
 
     index: int
     data: bytes
-    end: int
-    """Offset of the byte after it, for the progress bar."""
+    start: int = 0
+    """Offset of its first byte; white space before it counts."""
+    end: int = 0
+    """Offset of the byte after it."""
 
     @property
     def crc(self) -> int:
@@ -69,10 +71,10 @@ def lines(stream: IO[bytes] | Iterable[bytes]) -> Iterator[Line]:
     """The lines of a stream that are not blank, one at a time."""
     index = offset = 0
     for raw in stream:
-        offset += len(raw)
+        start, offset = offset, offset + len(raw)
         data = raw.strip()
         if data:
-            yield Line(index, data, offset)
+            yield Line(index, data, start, offset)
             index += 1
 
 

@@ -38,7 +38,7 @@ class Pending(NamedTuple):
     def unpacked(cls, value: list[Any]) -> Pending:
         """The line that was `packed`."""
         place, index, data = value
-        return cls(place, Line(index, data.encode("utf-8", "surrogateescape"), 0))
+        return cls(place, Line(index, data.encode("utf-8", "surrogateescape")))
 
 
 class Ended(NamedTuple):

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tether import errors
-from tether.cli.batches import rows
+from tether.cli.batches import process, rows
 from tether.cli.batches.job import Job
 from tether.cli.batches.journal import Record, check_identity
 from tether.cli.batches.process import Dealt, Event, Process
@@ -87,7 +87,7 @@ class Workers:
         source = iter(pending)
         while True:
             self._deal(source)
-            if not any(process.dealt for process in self._processes):
+            if not any(worker.dealt for worker in self._processes):
                 return
             yield from self._hear()
 
@@ -105,9 +105,9 @@ class Workers:
             dealt = self._next(source)
             if dealt is None:
                 break
-            min(free, key=lambda process: len(process.dealt)).deal(dealt)
-        for process in self._processes:
-            process.drain()
+            min(free, key=lambda worker: len(worker.dealt)).deal(dealt)
+        for worker in self._processes:
+            worker.drain()
 
     def _next(self, source: Iterator[Pending]) -> Dealt | None:
         if self._again:
@@ -121,49 +121,49 @@ class Workers:
         return self._processes
 
     def _refill(self) -> None:
-        for number in {*range(self._num)} - {process.number for process in self._processes}:
+        for number in {*range(self._num)} - {worker.number for worker in self._processes}:
             self._start(number)
 
     def _start(self, number: int) -> None:
         told = {"share": [number, self._num], "job": self._job}
-        self._processes.append(Process(told, number, self._events))
+        self._processes.append(Process(told, number, self._events, process.COMMAND))
 
     def _hear(self) -> Iterator[Ended]:
         """What the next word of a worker comes to."""
-        process, said = self._events.get()
+        worker, said = self._events.get()
         if said is None:
-            yield from self._lose(process)
+            yield from self._lose(worker)
         elif "row" in said:
             ended = Ended.unpacked(said["row"])
-            del process.dealt[ended.record.place]
+            del worker.dealt[ended.record.place]
             yield ended
         elif "ready" in said:
-            self._welcome(process, said["ready"])
+            self._welcome(worker, said["ready"])
         else:
             raise unpacked_error(said["error"])
 
-    def _welcome(self, process: Process, decided: dict[str, Any]) -> None:
+    def _welcome(self, worker: Process, decided: dict[str, Any]) -> None:
         """Take a worker that has loaded what the others have."""
         if self._decided:
             check_identity(self._decided, decided)
         self._decided = decided
-        process.ready = True
+        worker.ready = True
         self._num_lost_starts = 0
 
-    def _lose(self, process: Process) -> Iterator[Ended]:
+    def _lose(self, worker: Process) -> Iterator[Ended]:
         """Deal anew what a lost worker had; yields the rows that have cost enough of them."""
-        self._processes.remove(process)
-        process.dismiss()
-        fate = process.fate()
-        process.end()
-        self._num_lost_starts += not process.ready
+        self._processes.remove(worker)
+        worker.dismiss()
+        fate = worker.fate()
+        worker.end()
+        self._num_lost_starts += not worker.ready
         if self._num_lost_starts == _MOST_LOST:
             raise UnavailableError(
                 f"Workers end while they load ({fate}).",
                 hint="Take fewer --workers: each holds a model of its own.",
             )
-        for dealt in process.dealt.values():
-            num_lost = dealt.num_lost + process.ready
+        for dealt in worker.dealt.values():
+            num_lost = dealt.num_lost + worker.ready
             if num_lost == _MOST_LOST:
                 yield failed(dealt.pending, fate)
             else:
@@ -171,10 +171,10 @@ class Workers:
                 queue.append(Dealt(dealt.pending, num_lost))
 
     def _close(self) -> None:
-        for process in self._processes:
-            process.dismiss()
-        for process in self._processes:
-            process.end()
+        for worker in self._processes:
+            worker.dismiss()
+        for worker in self._processes:
+            worker.end()
 
 
 def failed(pending: Pending, fate: str) -> Ended:

@@ -151,23 +151,26 @@ def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
     retry = Retry.read(files.retry) if files.retry else None
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(files.source))
-        runner, decided = _begun(job, stack)
+        runner, decided = _begun(job, files.source, stack)
         journal = _journal(files, {**decided, "retry": retry.digest if retry else None})
         if journal is not None:
             stack.enter_context(journal)
         _process(files, stream, journal, runner, job.resolved.settings, retry)
 
 
-def _begun(job: Job, stack: ExitStack) -> tuple[Runner, dict[str, Any]]:
+def _begun(job: Job, source: Path | None, stack: ExitStack) -> tuple[Runner, dict[str, Any]]:
     """What runs the rows, here or in workers, and all that decides their texts."""
     from tether.cli import said
+    from tether.cli.batches.ray_workers import RayWorkers
     from tether.cli.batches.workers import Workers
 
     maker = job.maker()
     said.warn(maker.said, job.resolved)
-    if job.resolved["workers"] == 1:
+    num = job.resolved["workers"]
+    if job.resolved["ray"] is None and num == 1:
         return job.begin(maker)
-    workers = stack.enter_context(Workers(job, job.resolved["workers"]))
+    workers = Workers(job, num) if job.resolved["ray"] is None else RayWorkers(job, source)
+    stack.enter_context(workers)
     return workers, workers.identity()
 
 

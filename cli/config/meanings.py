@@ -86,6 +86,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "slots": "Rows decoded at once; changes speed, not text.",
         "unordered": "Write rows as they end instead of in input order.",
         "workers": "Processes that share the rows, one a device; changes speed, not text.",
+        "ray": "Run the workers through Ray Data: `local`, or the address of a cluster.",
     },
 }
 """Settings by what they are about, in the order of the help."""

@@ -148,6 +148,7 @@ class Settings(BaseModel):
     slots: Annotated[int, Field(ge=1, le=4096)] = _setting("slots", 16)
     unordered: bool = _setting("unordered", False)
     workers: Annotated[int, Field(ge=1, le=1024)] = _setting("workers", 1)
+    ray: Annotated[str, Field(min_length=1)] | None = _setting("ray", None)
 
 
 def field_name(key: str) -> str:

@@ -194,7 +194,7 @@ def test_a_closed_pipe_ends_the_workers(home: Path, pids: Path) -> None:
 def test_what_goes_between_processes_comes_back() -> None:
     for data in (b'{"prompt": "\xff\xed\xa0\x80\xc3\xa9"}', "{é}".encode(), b"\x00"):
         pending = Pending.unpacked(json.loads(json.dumps([7, 9, ""])))
-        pending = pending._replace(line=type(pending.line)(9, data, 0))
+        pending = pending._replace(line=type(pending.line)(9, data))
         assert Pending.unpacked(json.loads(json.dumps(pending.packed()))) == pending
     ended = Ended.unpacked([[3, 5, True, "{}"], 1, 2, 3, [["model", "Rows ask."]]])
     assert Ended.unpacked(json.loads(json.dumps(ended.packed()))) == ended
