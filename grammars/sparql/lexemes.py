@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
+_KEPT_PLACES = 4096
 END = "$END"
 """What lark calls the end of the text."""
 
@@ -63,10 +64,19 @@ FREE = {name: b"" if name.endswith("_T") else b" " for name in (*VARIABLES, *NUM
 
 
 class Syntax:
-    """Where a text of lexemes stands in `guided.lark`; a value."""
+    """Where a text of lexemes stands in `guided.lark`; a value, equal where the same may follow."""
 
     def __init__(self, parser: Any) -> None:  # noqa: ANN401 - lark types it only in part
         self._parser = parser
+        self._stack: tuple[int, ...] = tuple(parser.parser_state.state_stack)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same states open."""
+        return isinstance(other, Syntax) and self._stack == other._stack
+
+    def __hash__(self) -> int:
+        """Of the states."""
+        return hash(self._stack)
 
     @cached_property
     def accepts(self) -> frozenset[str]:
@@ -75,11 +85,16 @@ class Syntax:
 
     def after(self, terminal: str) -> Syntax:
         """The same with one more terminal, which it accepts."""
-        from lark import Token
+        return _after(self, terminal)
 
-        parser = self._parser.copy(deepcopy_values=False)
-        parser.feed_token(Token(terminal, ""))
-        return Syntax(parser)
+
+@lru_cache(maxsize=_KEPT_PLACES)
+def _after(syntax: Syntax, terminal: str) -> Syntax:
+    from lark import Token
+
+    parser = syntax._parser.copy(deepcopy_values=False)
+    parser.feed_token(Token(terminal, ""))
+    return Syntax(parser)
 
 
 @lru_cache(maxsize=1)

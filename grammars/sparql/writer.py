@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +18,15 @@ import numpy.typing as npt
 from tether.grammars.guarded import Refusal
 from tether.grammars.sparql import choices, lexemes
 from tether.grammars.sparql.actions import feed
+from tether.grammars.sparql.lexemes import Syntax
 from tether.grammars.sparql.lookup import Place, Slot
 from tether.grammars.sparql.progress import Progress
 from tether.grammars.sparql.said import Lexeme
 from tether.grammars.sparql.spellings import Spellings
 
 Ids = npt.NDArray[np.int64]
+
+_KEPT_OPENINGS = 1024
 
 
 class Thread(NamedTuple):
@@ -51,6 +54,7 @@ class State:
     threads: tuple[Thread, ...]
     refusal: Refusal | None = None
     kept: dict[str, Ids] = field(default_factory=dict, compare=False)
+    after: dict[int, State | None] = field(default_factory=dict, compare=False)
 
     @cached_property
     def can_end(self) -> bool:
@@ -66,6 +70,7 @@ class Writer:
 
     def __init__(self, spellings: Spellings) -> None:
         self._spell = spellings
+        self._opening = lru_cache(_KEPT_OPENINGS)(self._openings)
 
     def allowed(self, state: State) -> Ids:
         """The tokens, int64 [n], that go on with any reading."""
@@ -100,7 +105,12 @@ class Writer:
                 yield Slot(progress.host.graph.names.start(), choices.names(progress, terminal))
 
     def step(self, state: State, token: int) -> State | None:
-        """The state after a token; None where no reading takes it."""
+        """The state after a token; None where no reading takes it. It is tried, then taken."""
+        if token not in state.after:
+            state.after[token] = self._stepped(state, token)
+        return state.after[token]
+
+    def _stepped(self, state: State, token: int) -> State | None:
         threads: list[Thread] = []
         refusals: list[Refusal] = []
         data, is_taken = self._spell.tokens[token], False
@@ -143,7 +153,7 @@ class Writer:
 
     def _across(self, thread: Thread, terminal: str, text: bytes, rest: bytes) -> Ids:
         """Tokens that end a fixed lexeme and go on."""
-        opening, cut = self._opening(thread, terminal), len(rest)
+        opening, cut = self._opening(thread.progress.syntax.after(terminal)), len(rest)
         longer = [
             token
             for token in self._spell.beyond(rest).tolist()
@@ -160,10 +170,10 @@ class Writer:
         ]
         return np.array(kept, np.int64)
 
-    def _opening(self, thread: Thread, terminal: str) -> set[int]:
-        """The bytes with which lexemes other than names may begin behind a terminal."""
+    def _openings(self, syntax: Syntax) -> set[int]:
+        """The bytes with which lexemes other than names may begin."""
         firsts: set[int] = set()
-        for after in thread.progress.syntax.after(terminal).accepts:
+        for after in syntax.accepts:
             firsts |= {text[0] for text in self._spell.fixed.get(after, ())}
             if after in lexemes.FREE:
                 firsts |= set(lexemes.FREE[after][:1] or self._spell.opening(after))

@@ -15,7 +15,7 @@ from tether.grounding.graph.answer import Answer, Limits
 from tether.grounding.graph.build import add_names, names_part
 from tether.grounding.graph.facts import Facts
 from tether.grounding.graph.layout import ALIASES, FACTS, GRAPH, STORE
-from tether.grounding.graph.lookup import Lookup
+from tether.grounding.graph.lookup import ASK_S, Lookup
 from tether.grounding.graph.mentions import Mentions, add_mentions, has_mentions
 from tether.grounding.graph.names import Encode, Names
 from tether.grounding.graph.oracle import Oracle
@@ -95,6 +95,7 @@ class Graph:
         encode: Encode,
         *,
         most_rows: int = MOST_ROWS,
+        seconds: float = ASK_S,
         progress: Progress | None = None,
     ) -> Lookup:
         """The graph over one vocabulary; its names are made and kept if they are not there yet.
@@ -103,6 +104,7 @@ class Graph:
             key: The key of the vocabulary.
             encode: The canonical tokens of a text.
             most_rows: What the check of a cycle may cost before the store is asked.
+            seconds: What the store may take to answer a check.
             progress: Where to say how far the making of names is.
 
         Raises:
@@ -113,7 +115,7 @@ class Graph:
             add_names(self.path, self.facts, self.writer(), key, encode, shown)
             self.manifest = open_manifest(self.path, GRAPH)
         names = Names(self.manifest.part(names_part(key)), self.facts, encode, self.aliases)
-        return Lookup(self.facts, names, self.oracle, key, most_rows)
+        return Lookup(self.facts, names, self.oracle, key, most_rows, seconds)
 
     def mentions(
         self, embedder: Embedder | None = None, progress: Progress | None = None

@@ -32,15 +32,22 @@ class Lookup:
         oracle: Its store.
         key: A hash of the graph and of the vocabulary.
         most_rows: What the check of a cycle may cost before the store is asked.
+        seconds: What the store may take to answer a check.
     """
 
     def __init__(
-        self, facts: Facts, names: Names, oracle: Oracle, key: str, most_rows: int = MOST_ROWS
+        self,
+        facts: Facts,
+        names: Names,
+        oracle: Oracle,
+        key: str,
+        most_rows: int = MOST_ROWS,
+        seconds: float = ASK_S,
     ) -> None:
         self.key = hashlib.sha256(f"{facts.part.digest} {key}".encode()).hexdigest()
         self.names = names
         self.prefixes: Mapping[str, str] = names.prefixes
-        self._facts, self._oracle = facts, oracle
+        self._facts, self._oracle, self._seconds = facts, oracle, seconds
         self._ground = Ground(facts, names, Reducer(facts), self._patterns, most_rows)
 
     def role(self, role: Role) -> Ranks:
@@ -55,7 +62,7 @@ class Lookup:
 
     def ask(self, query: str) -> bool | None:
         """Whether a whole query has a row or says yes; None where that is not known in time."""
-        return self._oracle.ask(query, ASK_S)
+        return self._oracle.ask(query, self._seconds)
 
     def refusal(self, query: str) -> str | None:
         """Why the store's own parser refuses a whole query; None where it does not."""

@@ -1,0 +1,142 @@
+"""Random queries at the level `nonempty`: all of them parse, and the store finds a row of each.
+
+    python benchmarks/sparql_stress.py --data FILE ...       # a graph of your own (CK25, say)
+    python benchmarks/sparql_stress.py --made 1200000        # a made graph of so many triples
+    python benchmarks/sparql_stress.py --rings 2000          # cycles, some of which close
+
+Options: --count 10000, --first SEED, --seconds S (then it stops), --graph FOLDER (built before, or
+kept there). Half of the queries choose evenly among what is allowed, half by logits that are drawn
+once a query, so that names and variables come back (`tests/query_walks.py`). Questions of yes or no
+and bare counts are not forced, and only counted. The store judges, with ten seconds for each query.
+CPU time is this process's own.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import made_graph
+import numpy as np
+from facts import ROOT
+from rows import Rows, parser, say
+
+from tether.errors import TetherError
+from tether.grammars.sparql import sparql
+from tether.grammars.sparql.compile import GraphConstraint, is_open
+from tether.grammars.vocabulary import Vocabulary
+from tether.grounding.graph.build import build
+from tether.grounding.graph.graph import Graph
+from tether.grounding.graph.reading import Source
+
+sys.path.append(str(ROOT / "tests"))
+import query_walks
+
+_SHIPPED = ROOT / "decoding" / "builtin" / "model"
+_JUDGE_S = 10.0
+_CHECK_S = 20.0
+_EVERY = 500
+
+
+def main() -> None:
+    """One row."""
+    shared = parser(__doc__)
+    shared.add_argument("--data", nargs="+", type=Path)
+    shared.add_argument("--made", type=int)
+    shared.add_argument("--rings", type=int)
+    shared.add_argument("--graph", type=Path)
+    shared.add_argument("--count", type=int, default=10_000)
+    shared.add_argument("--first", type=int, default=0)
+    shared.add_argument("--seconds", type=float, default=float("inf"))
+    given = shared.parse_args()
+    count = 20 if given.quick else given.count
+    with tempfile.TemporaryDirectory() as folder:
+        graph = _graph(given.graph or Path(folder) / "graph", _Data(given, Path(folder)))
+        counts, costs = _run(graph, range(given.first, given.first + count), given.seconds)
+        case = {"data": _Data(given, Path(folder)).name, "triples": graph.facts.num_triples}
+        graph.close()
+    p50, p99 = np.percentile(costs, [50, 99])
+    figures = {"query_cpu_ms": {"mean": float(np.mean(costs)), "median": p50, "p99": p99}}
+    settings = {"first": given.first, "tokens": query_walks.LIMIT}
+    Rows("sparql_stress", quick=given.quick).add({**case, **counts}, figures, settings=settings)
+
+
+class _Data:
+    """What a graph is made of."""
+
+    def __init__(self, given: object, folder: Path) -> None:
+        self._given, self._folder = vars(given), folder
+
+    @property
+    def name(self) -> str:
+        """What rows call it."""
+        if self._given["made"]:
+            return "made"
+        return "rings" if self._given["rings"] else str(self._given["data"][0].name)
+
+    def paths(self) -> list[Path]:
+        """Its files; made ones are written."""
+        path = self._folder / "made.ttl"
+        if self._given["made"]:
+            made_graph.write(path, self._given["made"])
+        elif self._given["rings"]:
+            path.write_text("".join(query_walks.rings(self._given["rings"])))
+        else:
+            return list(self._given["data"])
+        return [path]
+
+
+def _graph(path: Path, data: _Data) -> Graph:
+    if not path.exists():
+        build(path, Source(data.paths()))
+    return Graph.open(path)
+
+
+def _run(graph: Graph, seeds: range, seconds: float) -> tuple[dict[str, int], list[float]]:
+    """What became of the queries, and the CPU milliseconds of each."""
+    started = time.monotonic()
+    vocabulary = Vocabulary.from_file(_SHIPPED)
+    look = graph.lookup(vocabulary.key, vocabulary.encode, seconds=_CHECK_S)
+    constraint = sparql(vocabulary, graph=look)
+    assert isinstance(constraint, GraphConstraint)
+    counts, costs = Counter[str](), list[float]()
+    for seed in seeds:
+        if time.monotonic() - started > seconds:
+            break
+        began = time.process_time()
+        for what in _judged(constraint, graph, seed):
+            counts[what] += 1
+        costs.append(1e3 * (time.process_time() - began))
+        if (seed + 1) % _EVERY == 0:
+            say(f"{seed + 1}: {dict(counts)}")
+    return dict(sorted(counts.items())), costs
+
+
+def _judged(constraint: GraphConstraint, graph: Graph, seed: int) -> list[str]:
+    """What can be said of one query; whatever is wrong with it is shown."""
+    try:
+        text = query_walks.query(constraint, seed)
+    except TetherError as error:
+        say(f"seed {seed}: {error}")
+        return ["queries", "failed"]
+    found = ["queries"]
+    refusal = constraint.refusal(text)
+    found += ["parsed"] if refusal is None else []
+    if is_open(text):
+        return [*found, "open"]
+    has_row = graph.oracle.ask(constraint.declared(text), _JUDGE_S)
+    found += ["forcible", *(["with_rows"] if has_row else [])]
+    reached = constraint.verdict(text).reached
+    found += ["reached"] if reached == "nonempty" else []
+    if has_row is None:
+        found.append("store_out_of_time")
+    if refusal or not has_row or reached != "nonempty":
+        say(f"seed {seed}: {refusal or has_row}, {reached}: {text}")
+    return found
+
+
+if __name__ == "__main__":
+    main()
