@@ -223,6 +223,11 @@ class EngineConstraint(Constraint):
         """The engine's own matcher at the start of the text."""
         return (self._first or self._read()).deep_copy()
 
+    def renew(self) -> None:
+        """Forget the lexer that all matchers share: once out of fuel it refuses everything."""
+        with self._lock:
+            self._first = None
+
     def _read(self) -> LLMatcher:
         """Have the grammar read by the engine, once for all threads."""
         from llguidance import LLMatcher
@@ -245,7 +250,7 @@ def engine_limits() -> LLParserLimits:
     return LLParserLimits(
         max_items_in_row=50_000,
         initial_lexer_fuel=5_000_000,
-        step_lexer_fuel=1_000_000,
+        step_lexer_fuel=10_000_000,
         step_max_items=500_000,
         max_lexer_states=500_000,
         max_grammar_size=2_000_000,

@@ -35,7 +35,7 @@ class SparedMatcher(EngineMatcher):
     ) -> None:
         self._main, self._spare, self._on_swap = main, spare, on_swap
         self._tokens: list[int] = []
-        self._is_swapped = False
+        self._is_renewed = self._is_swapped = False
         super().__init__(main.vocabulary, self._begun())
 
     def _begun(self) -> LLMatcher:
@@ -73,7 +73,9 @@ class SparedMatcher(EngineMatcher):
             raise not_held(token)
         self._swap()
         if not self._engine.consume_token(token):
-            raise self._failure()
+            self._swap()
+            if not self._engine.consume_token(token):
+                raise self._failure()
 
     def rollback(self, num_tokens: int) -> None:
         """Take back end tokens first, then the engine's."""
@@ -104,14 +106,26 @@ class SparedMatcher(EngineMatcher):
         return copied
 
     def _swap(self) -> None:
-        """Replay the text in the spare grammar."""
+        """Replay the text: once with a lexer of its own, then in the spare grammar."""
         if self._is_swapped:
             raise self._failure()
+        if not self._is_renewed and self._renew():
+            return
         self._main, self._is_swapped = self._spare(), True
         self._engine = self._replayed(self._main)
         if self._engine.is_error():
             raise self._failure()
         self._on_swap()
+
+    def _renew(self) -> bool:
+        """Replay the text with a new lexer; whether that goes well."""
+        self._is_renewed = True
+        self._main.renew()
+        try:
+            self._engine = self._replayed(self._main)
+        except GrammarError:  # it had just enough fuel to be read once
+            return False
+        return not self._engine.is_error()
 
     def _replayed(self, constraint: EngineConstraint) -> LLMatcher:
         """An engine after the text so far."""

@@ -129,7 +129,7 @@ class JsonConstraint(Constraint):
 
     @cached_property
     def _shortest(self) -> Shortest:
-        return Shortest(self._written, self.vocabulary)
+        return Shortest(self._written, self.vocabulary, self._oracle)
 
 
 def json_schema(

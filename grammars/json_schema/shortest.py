@@ -15,9 +15,10 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from tether.errors import DeadEnd
+from tether.errors import DeadEnd, Unsatisfiable
 from tether.grammars.constraint import allowed_ids, among
 from tether.grammars.guarded import GuardedMatcher
+from tether.grammars.json_schema.oracle import Oracle
 from tether.grammars.json_schema.scanner import Frame, State, scan
 from tether.grammars.json_schema.tastes import Tastes
 from tether.grammars.vocabulary import Vocabulary
@@ -47,9 +48,11 @@ class Shortest:
     Args:
         schema: The user's schema: its required keys and its values are worth trying first.
         vocabulary: The tokens.
+        oracle: The judge of values that are built where none is found by trying.
     """
 
-    def __init__(self, schema: Json, vocabulary: Vocabulary) -> None:
+    def __init__(self, schema: Json, vocabulary: Vocabulary, oracle: Oracle) -> None:
+        self._schema, self._oracle = schema, oracle
         self._vocabulary = vocabulary
         self._tastes = Tastes(schema)
         self._spell = cache(vocabulary.speller.spell)
@@ -57,7 +60,11 @@ class Shortest:
         self._tried = -1
 
     def __call__(self, matcher: GuardedMatcher, most: int) -> list[int] | None:
-        """Tokens of a way to the end, within `most` where that is found; None where none is."""
+        """Tokens of a way to the end, within `most` where that is found; None where none is.
+
+        Raises:
+            DeadEnd: There is no way from the start, which is proven; with what contradicts.
+        """
         if not matcher.count and (self._from_start is not None or most <= self._tried):
             return self._from_start
         best: list[int] | None = None
@@ -75,8 +82,22 @@ class Shortest:
             if patience <= 0:
                 break
         if not matcher.count:
+            best = self._built(matcher) if best is None else best
             self._from_start, self._tried = best, most
         return best
+
+    def _built(self, matcher: GuardedMatcher) -> list[int] | None:
+        """The tokens of a value that is built from what the schema asks for."""
+        from tether.grammars.json_schema.witness import witness
+        from tether.grammars.json_schema.witness.writing import Writer
+
+        try:
+            found, fork = witness(self._schema, self._oracle), matcher.fork()
+        except Unsatisfiable as error:
+            raise DeadEnd(error.message, hint=error.hint) from error
+        if found is None or not Writer(self._schema).write(fork, found[0]) or not fork.can_end:
+            return None
+        return self._vocabulary.speller.spell(fork.text)
 
     def _trial(
         self, matcher: GuardedMatcher, longest: int, number: int

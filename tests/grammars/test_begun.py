@@ -34,13 +34,17 @@ def test_a_quick_look(schema: Any, value: Any, well: bool) -> None:
 
 
 def test_what_is_valid_begins_well() -> None:
-    schema = {"$defs": {"a": {"minItems": 1}}, "items": {"$ref": "#/$defs/a"}, "minItems": 1}
+    schema: Any = {"$defs": {"a": {"minItems": 1}}, "items": {"$ref": "#/$defs/a"}, "minItems": 1}
     oracle = Oracle(schema)
-    for value in ([[1]], [[1], [2]], [5]):
+    values: list[Any] = [[[1]], [[1], [2]], [5]]
+    for value in values:
         assert oracle.complaint_about(value) is None
         assert oracle.begins_well(value)
 
 
 def test_nothing_to_mend_changes_nothing() -> None:
-    schema = {"properties": {"minItems": {"const": {"required": 1}}}, "oneOf": [{"not": {}}, True]}
+    schema: Any = {
+        "properties": {"minItems": {"const": {"required": 1}}},
+        "oneOf": [{"not": {}}, True],
+    }
     assert begun(schema) == schema

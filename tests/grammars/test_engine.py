@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from llguidance import LLMatcher
 
 from tether.errors import DeadEnd, GrammarError, InternalError, UsageError
 from tether.grammars import laws
@@ -12,6 +13,7 @@ from tether.grammars.engine import ENGINE_OPTIONS, EngineConstraint
 from tether.grammars.json_schema import Bounds, json_schema
 from tether.grammars.languages import choices, gbnf, lark, regex
 from tether.grammars.product import All
+from tether.grammars.spared import SparedMatcher
 from tether.grammars.vocabulary import Vocabulary
 
 
@@ -195,3 +197,34 @@ def test_a_wide_union_stays_within_the_limits(byte_vocab: Vocabulary) -> None:
         matcher.fill_mask(mask)
         matcher.advance(token)
     assert matcher.can_end
+
+
+class _Tired(EngineConstraint):
+    """One whose engines are broken until it is renewed."""
+
+    renewed = False
+
+    def renew(self) -> None:
+        super().renew()
+        self.renewed = True
+
+    def engine(self) -> LLMatcher:
+        engine = super().engine()
+        if not self.renewed:
+            engine.consume_token(self.vocabulary.eos_id)
+        return engine
+
+
+def test_a_broken_lexer_is_made_anew_before_the_grammar_is_given_up(
+    byte_vocab: Vocabulary,
+) -> None:
+    swaps: list[str] = []
+    tired = _Tired(ENGINE_OPTIONS + 'start: "b"', byte_vocab)
+    spare = EngineConstraint("start: /.*/", byte_vocab)
+    matcher = SparedMatcher(tired, lambda: spare, lambda: swaps.append("spare"))
+    assert [byte_vocab.tokens[t] for t in laws.allowed_tokens(matcher)] == [b"b"]
+    assert not swaps
+    tired.renewed = False
+    matcher._engine.consume_token(byte_vocab.eos_id)  # broken again: now it is given up
+    assert len(laws.allowed_tokens(matcher)) > 1
+    assert swaps == ["spare"]

@@ -42,7 +42,7 @@ def automaton(branches: Branches) -> Automaton | None:
     Args:
         branches: Sequences without anchors, such as `Language.branches`.
     """
-    loose = _Loose()
+    loose = Loose()
     try:
         end = loose.either(0, branches)
         return _table(loose, end)
@@ -50,8 +50,13 @@ def automaton(branches: Branches) -> Automaton | None:
         return None
 
 
-class _Loose:
-    """States with one set of characters at most to leave by, or with free ways."""
+class Loose:
+    """An automaton that may be in many states: each reads one set of characters, or moves freely.
+
+    Attributes:
+        free: For each state those that it leads to without reading.
+        reads: The characters that a state reads, and the state after them.
+    """
 
     def __init__(self) -> None:
         self.free: list[list[int]] = [[]]
@@ -116,7 +121,7 @@ class _Loose:
         return found
 
 
-def _table(loose: _Loose, end: int) -> Automaton:
+def _table(loose: Loose, end: int) -> Automaton:
     """The subset construction.
 
     Raises:
