@@ -14,7 +14,8 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,12 +25,14 @@ import schemas
 import subjects
 import torch
 from rows import Rows, options, say
-from timing import Figures, Run, alternate, ratio, spreads
+from timing import Figures, Rounds, Run, alternate, ratio, spreads
 
+from tether.decoding import loop as loop_module
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt, encode
 from tether.decoding.request import Delta, Request
+from tether.decoding.views import Views
 from tether.grammars import json_schema
 
 SLOTS = 16
@@ -40,11 +43,11 @@ _OFF: Mapping[str, Mapping[str, Any]] = {
         "tether.decoding.sharing.LEAST": _NEVER,
         "tether.decoding.lanes.LEAST": _NEVER,
     },
-    "one by one": {"tether.decoding.admission._SIDE_BY_SIDE": {"cpu": 0}},
+    "one by one": {"tether.decoding.admission.Views.beside": lambda *_: False},
 }
 _IN_PIECES: Mapping[str, Mapping[str, Any]] = {
     "in pieces": {},
-    "as one": {"tether.decoding.admission._BETWEEN_TURNS": _NEVER},
+    "as one": {"tether.decoding.admission._MOST": {"cpu": _NEVER}},
 }
 _ON_THREAD: Mapping[str, Mapping[str, Any]] = {
     "on a thread": {"tether.decoding.loop._THREAD_AFTER_S": 0.0},
@@ -72,8 +75,7 @@ def main() -> None:
     )
     for subject in subjects.at_hand([partial(subjects.shipped, chosen), subjects.random_130m]):
         say(f"throughput: masks, {subject.name}")
-        count = 24 if subject.small else 8
-        turn = partial(idle, subject.lean, 4 if chosen.quick else count)
+        turn = partial(idle, subject.lean, "person" if subject.small else "flags")
         rounds = alternate(
             {name: _with(off, turn) for name, off in _ON_THREAD.items()},
             repeats=repeats,
@@ -131,14 +133,76 @@ def stall(model: Model) -> Figures:
             waits.append(time.perf_counter() - at[0])
             at[0] = time.perf_counter()
 
-    with (
-        patch("tether.decoding.lanes._CHUNK", 128),
-        patch("tether.decoding.admission._BETWEEN_TURNS", 128) if False else _nothing(),
-    ):
-        list(Loop(model, slots=9).run(rows, heard))
+    list(Loop(model, slots=9).run(rows, heard))
     return {"stall_ms": 1e3 * max(waits[2:]), "step_ms": 1e3 * statistics.median(waits[2:])}
 
 
+def idle(model: Model, name: str) -> Figures:
+    """The share of a turn's time in which no forward runs, and what masks are of it.
+
+    The head, the step, the constraints' advance and the judge are the rest. A model that says
+    nothing sensible gets a schema without open strings, for it would never end them.
+    """
+    schema = json_schema(schemas.named(name), model.vocabulary)
+    fields = "{name, age: integer, role, tags: [string]}" if name == "person" else ""
+    prompts = [encode(model, Prompt(text, fields=fields)) for text in schemas.texts(SLOTS)]
+    rows = [
+        replace(_request(str(n), prompt, 512), constraint=schema)
+        for n, prompt in enumerate(prompts)
+    ]
+    spent = {"turn": 0.0, "run": 0.0, "result": 0.0}
+    with (
+        _timed(spent, "turn", loop_module._Batch, "turn"),
+        _timed(spent, "run", Views, "run"),
+        _timed(spent, "result", Future, "result"),
+        _timed(spent, "result", loop_module._Batch, "_start_masks"),
+    ):
+        list(Loop(model, slots=SLOTS).run(rows))
+    return {
+        "idle_share": 1 - spent["run"] / spent["turn"],
+        "masks_share": spent["result"] / spent["turn"],
+    }
+
+
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _timed(spent: dict[str, float], name: str, owner: type, method: str) -> Iterator[None]:
+    """Count the wall seconds of a method while inside."""
+    whole = getattr(owner, method)
+
+    def counted(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        began = time.perf_counter()
+        try:
+            return whole(*args, **kwargs)
+        finally:
+            spent[name] += time.perf_counter() - began
+
+    with patch.object(owner, method, counted):
+        yield
+
+
+def _with(changed: Mapping[str, Any], run: Callable[[], Figures]) -> Run:
+    """A run under other constants of the program."""
+
+    def changed_run() -> Figures:
+        with ExitStack() as stack:
+            for name, value in changed.items():
+                stack.enter_context(patch(name, value))
+            return run()
+
+    return changed_run
+
+
+def _add(results: Rows, case: Mapping[str, object], rounds: Rounds, base: str, figure: str) -> None:
+    """A row for each contender, against the first of them."""
+    for name, measured in rounds.items():
+        against = ratio(measured, rounds[base], figure)
+        results.add(
+            {**case, "loop": name},
+            spreads(measured),
+            {} if name == base else {f"{name}/{base} {figure}": against},
+            settings={"slots": SLOTS, "threads": torch.get_num_threads()},
+        )
+
+
+if __name__ == "__main__":
+    main()

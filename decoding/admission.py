@@ -15,9 +15,10 @@ from tether.decoding.row import Row
 from tether.decoding.views import Views
 from tether.decoding.waiting import Waiting
 
-_BETWEEN_TURNS = 512  # prompt tokens
-_SIDE_BY_SIDE = {"cpu": 256}  # tokens of one forward; past them a CPU gains nothing, others do
-_ELSEWHERE = 4096
+# Prompt tokens between two turns, and in one forward: with more, a CPU is no faster a token.
+_MOST = {"cpu": 256}
+_MOST_ELSEWHERE = 2048
+_PADDING = 1.25  # a forward of several prompts may be this much wider than they are
 
 
 class Admission:
@@ -41,7 +42,7 @@ class Admission:
     ) -> None:
         self._waiting, self._views, self._slots = waiting, views, slots
         self._make, self._begin = make, begin
-        self._most = _SIDE_BY_SIDE.get(views.networks["model"].device.type, _ELSEWHERE)
+        self._most = _MOST.get(views.networks["model"].device.type, _MOST_ELSEWHERE)
         self._reading: list[Row] = []
 
     def admit(self, running: list[Row]) -> Iterator[Row]:
@@ -49,12 +50,12 @@ class Admission:
 
         Where no row runs, this goes on until one does or there are no requests.
         """
-        left = _BETWEEN_TURNS if running else math.inf
+        left = self._most if running else math.inf
         while left > 0:
             yield from self._open(len(running))
             if not self._reading:
                 return
-            left -= self._views.read_on(self._reading[0]) or self._start(running)
+            left -= self._views.read_on(self._reading[0], self._most) or self._start(running)
             yield from self._ended()
 
     def _open(self, num_running: int) -> Iterator[Row]:
@@ -74,14 +75,16 @@ class Admission:
 
     def _start(self, running: list[Row]) -> int:
         """Read the first rows' prompts to their ends; how many tokens that took."""
-        group, longest = [self._reading[0]], self._views.unread(self._reading[0])
+        group = [self._reading[0]]
+        longest = num_tokens = self._views.unread(group[0])
         for row in self._reading[1:]:
-            longest = max(longest, self._views.unread(row))
-            wide = longest * (len(group) + 1) > self._most
-            if wide or not self._views.beside(group[-1], row):
+            unread = self._views.unread(row)
+            padded = max(longest, unread) * (len(group) + 1)
+            most = min(self._most, (num_tokens + unread) * _PADDING)
+            if padded > most or not self._views.beside(group[-1], row):
                 break
             group.append(row)
-        num_tokens = sum(map(self._views.unread, group))
+            longest, num_tokens = max(longest, unread), num_tokens + unread
         self._begin(group)
         started = [row for row in group if row.finish is None]
         self._reading = [row for row in self._reading if row not in started]

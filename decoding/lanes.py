@@ -180,12 +180,13 @@ class Lanes:
         self._adopt(lane)
         return len(lane.pending())
 
-    def read_on(self, lane: Lane) -> int:
-        """Read a piece of a long prompt, and not its end; how many tokens that was."""
-        if self.unread(lane) <= _CHUNK:
+    def read_on(self, lane: Lane, most: int) -> int:
+        """Read a piece of a prompt longer than that, and not its end; how many tokens it had."""
+        if self.unread(lane) <= most:
             return 0
-        self._read(lane, _CHUNK)
-        return _CHUNK
+        piece = min(most, _CHUNK)
+        self._read(lane, piece)
+        return piece
 
     def retelling(self, lane: Lane) -> Retelling:
         """The last token of a lane that has just run."""

@@ -114,9 +114,9 @@ class Views:
         """Tokens of a row's prompts that the model is still to read, itself."""
         return sum(map(self._tracks["model"].unread, self._own_lanes(row)))
 
-    def read_on(self, row: Row) -> int:
-        """Read a piece of a row's long prompts; how many tokens that was, 0 where none is long."""
-        pieces = map(self._tracks["model"].read_on, self._own_lanes(row))
+    def read_on(self, row: Row, most: int) -> int:
+        """Read a piece of a prompt that has more tokens left; how many it had, or 0."""
+        pieces = (self._tracks["model"].read_on(lane, most) for lane in self._own_lanes(row))
         return next((read for read in pieces if read), 0)
 
     def beside(self, row: Row, other: Row) -> bool:

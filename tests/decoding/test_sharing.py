@@ -11,7 +11,7 @@ import pytest
 import torch
 from checkpoints import save_checkpoint
 
-from tether.decoding import lanes, models
+from tether.decoding import admission, models
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.request import Delta, Request, Sampling
@@ -135,8 +135,7 @@ def test_a_long_prompt_does_not_hold_rows_up(
     single: Model, read: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that run take a step between two pieces of it, and its text is the same."""
-    monkeypatch.setattr(lanes, "_CHUNK", 24)
-    monkeypatch.setattr("tether.decoding.admission._BETWEEN_TURNS", 24)
+    monkeypatch.setitem(admission._MOST, "cpu", 24)
     running = [ask(single, f"r{n}", f"{n} letters", max_tokens=30 - n) for n in range(2)]
     short = ask(single, "short", "x", max_tokens=2)
     rng = random.Random(5)
@@ -154,8 +153,7 @@ def test_a_long_prompt_does_not_hold_rows_up(
 def test_cancelled_while_its_prompt_is_read(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     from threading import Event
 
-    monkeypatch.setattr(lanes, "_CHUNK", 24)
-    monkeypatch.setattr("tether.decoding.admission._BETWEEN_TURNS", 24)
+    monkeypatch.setitem(admission._MOST, "cpu", 24)
     stop = Event()
     rows = [
         ask(model, "short", "x", max_tokens=9),
