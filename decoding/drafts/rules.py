@@ -61,7 +61,7 @@ def block_rule(p: Tensor, q: Tensor, tokens: Sequence[int]) -> Law:
         weights.append(weight)
         left = weight if place == len(tokens) - 1 else _left(weight, p[place + 1], q[place + 1])
         accepts.append(left)
-    chance = torch.stack(accepts)
+    chance = torch.stack(accepts).clamp(max=1)  # where p is q, rounding may say a little more
     later_refuse = (1 - chance[1:]).flip(0).cumprod(0).flip(0)
     accept = chance * torch.cat([later_refuse, later_refuse.new_ones(1)])
     scaled = torch.stack(weights)[:-1, None] * p[:-1]

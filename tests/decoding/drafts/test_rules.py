@@ -166,6 +166,20 @@ class TestChains:
         assert accepted(rule, p, p, 2) == pytest.approx(2)
 
 
+def test_rounding_makes_no_chance_negative() -> None:
+    """A draft model that is the model up to the last bits: its logits came from another batch."""
+    source = torch.Generator().manual_seed(6)
+    for _ in range(300):
+        logits = torch.randn(5, 9, generator=source).double() * 9
+        p = torch.softmax(logits, 1)
+        q = torch.softmax(logits + 1e-13 * torch.randn(5, 9, generator=source), 1)[:4]
+        tokens = [int(row.argmax()) for row in q]
+        for rule in (token_rule, block_rule):
+            law = rule(p, q, tokens)
+            assert float(law.accept.min()) >= 0
+            assert float(law.accept[-1]) == pytest.approx(1)
+
+
 def test_the_block_rule_accepts_more() -> None:
     gains = []
     for seed in range(12):
