@@ -67,12 +67,11 @@ class BudgetedMatcher(Matcher):
 
     def fill_mask(self, out: Mask) -> None:
         """The inner mask; the next token of the way out where that is all there is time for."""
-        rest = self._way_out() if self._closing else ()
-        if not rest:
+        if not self._closing or not self._way_out():
             self._inner.fill_mask(out)
             return
         out[:] = 0
-        set_bit(out, rest[0])
+        set_bit(out, self._way_out()[0])
 
     def advance(self, token: int) -> None:
         """Advance the inner matcher."""

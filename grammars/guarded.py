@@ -132,8 +132,10 @@ class GuardedMatcher(Matcher):
         if self._stops is not self.judge.stops:
             self._heed()
         if self._heeded[token]:
-            state, self._refusal = self.judge.advance(self.state, self._read())
-            self._states.append((len(self._path), state))
+            before = self._states[-1][1]
+            state, self._refusal = self.judge.advance(before, self._read())
+            if state is not before:
+                self._states.append((len(self._path), state))
 
     def rollback(self, num_tokens: int) -> None:
         """Take back advances; what was learnt stays."""
