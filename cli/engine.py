@@ -183,7 +183,11 @@ def load_others(settings: Settings) -> dict[Role, Model]:
 
 
 def _others(settings: Settings) -> dict[Role, str]:
-    names: dict[Role, str | None] = {"amateur": settings.amateur, "expert": settings.expert}
+    names: dict[Role, str | None] = {
+        "amateur": settings.amateur,
+        "expert": settings.expert,
+        "drafter": settings.draft_model,
+    }
     return {role: name for role, name in names.items() if name}
 
 

@@ -33,6 +33,8 @@ _KINDS: dict[str, Any] = {
     "abstain_below": float,
     "draft": str,
     "draft_tokens": int,
+    "draft_model": str,
+    "draft_rule": Literal["match", "token", "block", "paths", "rsd"],
     "graph": str,
     "guarantee": Literal["syntax", "vocabulary", "adjacent", "nonempty"],
     **dict.fromkeys(("execute", "explain"), bool),
@@ -74,6 +76,7 @@ _METAVARS = {
     "expert": "NAME",
     "index": "FOLDER",
     "draft": "auto|off|NAME,...",
+    "draft_model": "NAME",
     "graph": "FOLDER|FILE",
     "ray": "ADDRESS",
 }

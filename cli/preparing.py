@@ -125,7 +125,7 @@ class Preparer:
         settings, engine = task.settings, self.engine
         constraint = self._constraint(task, evidence)
         terms = parse_all(settings.contrast)
-        main, others = cast(self._prompt(task, evidence), terms, _variants(settings.ground))
+        main, others = cast(self._prompt(task, evidence), terms, _variants(settings))
         ids = engine.encode(main)
         index = task.retriever.index if task.retriever else None
         graph = asked(task.said.spec)
@@ -143,8 +143,9 @@ class Preparer:
             prompts={variant: engine.encode(prompt) for variant, prompt in others.items()},
             sources=(*engine.sources(grounds, ids, main, index, graph), *watchers),
             heal=settings.raw_prompt and settings.heal,
-            drafters=parse_drafters(settings.draft),
+            drafters=parse_drafters(settings.draft, has_model=settings.draft_model is not None),
             draft_tokens=settings.draft_tokens,
+            draft_rule=settings.draft_rule,
         )
 
     def _constraint(self, task: Task, evidence: Evidence) -> Constraint | None:
@@ -180,13 +181,14 @@ def _grounds(settings: Settings, *, is_linked: bool) -> Sequence[str]:
     return [*settings.ground, LINK] if is_linked and LINK not in names else settings.ground
 
 
-def _variants(grounds: Sequence[str]) -> set[Variant]:
-    """The other prompts that methods of grounding look at."""
-    if not grounds:
-        return set()
+def _variants(settings: Settings) -> set[Variant]:
+    """The other prompts that methods of grounding and drafters look at."""
+    short: set[Variant] = {"short"} if "rapid" in parse_drafters(settings.draft) else set()
+    if not settings.ground:
+        return short
     from tether.decoding.grounds.parse import parse_all
 
-    return {variant for ground in parse_all(grounds) for variant in ground.variants}
+    return short | {variant for ground in parse_all(settings.ground) for variant in ground.variants}
 
 
 def _surety() -> Surety:

@@ -50,9 +50,9 @@ class Loop:
     Args:
         model: From `tether.decoding.models.load`.
         slots: Rows decoded at once.
-        others: Models that terms of contrast listen to; they share the model's vocabulary.
+        others: Models that terms of contrast listen to or that draft; they share the model's
+            vocabulary.
         ahead: Requests that are pulled at a time, to be run in the order of their lengths.
-        draft_model: What the drafter `model` drafts with; it has the model's vocabulary.
 
     Raises:
         UsageError: There are no slots.
@@ -66,7 +66,6 @@ class Loop:
         slots: int = 16,
         others: Mapping[Role, Model] | None = None,
         ahead: int = 1,
-        draft_model: Model | None = None,
     ) -> None:
         if slots < 1:
             raise UsageError(f"{slots} slots cannot hold a row.", hint="Use 1 or more.")
@@ -76,11 +75,9 @@ class Loop:
         self._models: dict[Role, Model] = {"model": model, **(others or {})}
         for role, other in self._models.items():
             _check_vocabulary(model, other, role)
-        if draft_model is not None:
-            _check_vocabulary(model, draft_model, "drafter")
         self._refused = _refused_ids(model)
         unsaid = {*self._refused.tolist(), *model.end_ids}
-        self._drafting = Drafting(model, unsaid, draft_model)
+        self._drafting = Drafting(model, unsaid, self._models.pop("drafter", None))
 
     def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
         """Decode requests, pulled only as slots come free; yield results as rows end.
@@ -339,7 +336,7 @@ class _Batch:
         return self._held_controls
 
 
-def _check_vocabulary(model: Model, other: Model, role: str) -> None:
+def _check_vocabulary(model: Model, other: Model, role: Role) -> None:
     ours, theirs = model.vocabulary.tokens, other.vocabulary.tokens
     shared = min(len(ours), len(theirs))
     if list(ours[:shared]) != list(theirs[:shared]):

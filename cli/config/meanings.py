@@ -55,6 +55,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "seed": "The whole source of randomness, with the row's key.",
         "draft": "Draft tokens ahead: `auto`, `off`, or drafters by name; changes speed, not text.",
         "draft_tokens": "The most tokens drafted at once.",
+        "draft_model": "The smaller model that drafts (drafters `model` and `rapid`); as `model`.",
+        "draft_rule": "How drafts of a model are accepted; all but `match` are other samples.",
     },
     "grounding": {
         "index": "An index; the passages that it finds for the question join the evidence.",

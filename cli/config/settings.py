@@ -220,7 +220,7 @@ def _anchored(key: str, value: SettingValue, base: Path) -> SettingValue:
         return f"@{base / Path(value[1:]).expanduser()}"
     if key == "index":
         return str(base / Path(value).expanduser())
-    if key in ("model", "amateur", "expert"):
+    if key in ("model", "amateur", "expert", "draft_model"):
         return _anchored_model(value, base)
     return value
 

@@ -121,6 +121,8 @@ class Settings(BaseModel):
 
     draft: Annotated[str, AfterValidator(_drafters)] = _setting("draft", "auto")
     draft_tokens: Annotated[int, Field(ge=1, le=64)] = _setting("draft_tokens", 16)
+    draft_model: str | None = _setting("draft_model", None)
+    draft_rule: Literal["match", "token", "block", "paths", "rsd"] = _setting("draft_rule", "match")
 
     index: str | None = _setting("index", None)
     passages: Annotated[int, Field(ge=1, le=1000)] = _setting("passages", 4)
@@ -168,7 +170,7 @@ ROW_KEYS = (
     "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
     "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "passages", "order",
-    "structure", "research", "abstain", "abstain_below", "ground", "contrast",
+    "draft_rule", "structure", "research", "abstain", "abstain_below", "ground", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""
 

@@ -31,8 +31,12 @@ GROUP = "tether.drafters"
 """Entry points of this group are drafters too: `name = "package.module:Maker"`."""
 
 
-def parse(text: str) -> tuple[str, ...]:
+def parse(text: str, *, has_model: bool = False) -> tuple[str, ...]:
     """The drafters named by `auto`, `off` or names with commas between them.
+
+    Args:
+        text: As users write it.
+        has_model: Whether a model that drafts was named; `auto` then drafts with it too.
 
     Raises:
         UsageError: There is no such drafter, or one is named twice.
@@ -40,7 +44,7 @@ def parse(text: str) -> tuple[str, ...]:
     if text == "off":
         return ()
     if text == "auto":
-        return AUTO
+        return ("model", *AUTO) if has_model else AUTO
     names = tuple(name.strip() for name in text.split(","))
     known = _makers()
     for name in names:

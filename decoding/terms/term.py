@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tether.decoding.terms.scales import Scales
     from tether.decoding.terms.seen import Seen
 
-Role = Literal["model", "amateur", "expert"]
+Role = Literal["model", "amateur", "expert", "drafter"]
 Variant = Literal["main", "given", "bare", "turned", "wrong", "true", "last", "short"]
 """Prompts: the row's own; as the user gave it; without evidence, with it in turned order; asking
 for wrong answers, for true ones; only the last token of the row's own; with those sentences of the

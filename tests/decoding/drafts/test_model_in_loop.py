@@ -20,6 +20,7 @@ from tether.decoding.models.base import Model
 from tether.decoding.plan import Choice, Inputs, Plan
 from tether.decoding.prompt import Prompt, encode
 from tether.decoding.request import DraftRule, Request, Result, Sampling
+from tether.decoding.terms.term import Role
 from tether.errors import ModelError
 from tether.grammars import choices, json_schema, regex
 
@@ -63,8 +64,11 @@ def requests(model: Model) -> list[Request]:
     ]
 
 
-def run(model: Model, asked: list[Request], slots: int = 1, **loop: Model) -> list[Result]:
-    found = {result.key: result for result in Loop(model, slots=slots, **loop).run(asked)}
+def run(
+    model: Model, asked: list[Request], slots: int = 1, draft_model: Model | None = None
+) -> list[Result]:
+    others: dict[Role, Model] = {} if draft_model is None else {"drafter": draft_model}
+    found = {result.key: result for result in Loop(model, slots=slots, others=others).run(asked)}
     return [found[request.key] for request in asked]
 
 
@@ -110,7 +114,7 @@ def test_a_foreign_model_drafts_and_changes_nothing(pair: tuple[Model, Model]) -
 
 def test_other_vocabularies_are_refused(model: Model, pair: tuple[Model, Model]) -> None:
     with pytest.raises(ModelError, match="other tokens"):
-        Loop(model, draft_model=pair[0])
+        Loop(model, others={"drafter": pair[0]})
 
 
 def test_rows_are_told_what_they_lack(model: Model) -> None:
