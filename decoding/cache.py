@@ -111,8 +111,7 @@ class SlotLayer:
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` columns of slot `source` over slot `target`."""
-        if self.keys is not None:
-            self._reserve(self.keys, 0)
+        self.reserve(0)
         for tensor in (self.keys, self.values):
             if tensor is not None:
                 tensor[target, :, :length] = tensor[source, :, :length]
@@ -131,7 +130,14 @@ class SlotLayer:
             if tensor is not None:
                 tensor[slot, :, target : target + len(columns)] = tensor[slot, :, columns]
 
+    def reserve(self, columns: int) -> None:
+        """Make room for so many columns, and for all slots, where anything is held."""
+        if self.keys is not None:
+            self._reserve(self.keys, columns)
+
     def _reserve(self, like: Tensor, columns: int) -> tuple[Tensor, Tensor]:
+        """Room for so many columns and one that no token ever has (`models/static.py`)."""
+        columns += 1
         rows, held = (0, 0) if self.keys is None else (self.keys.shape[0], self.keys.shape[2])
         if self.keys is None or self.values is None or held < columns or rows < self.num_slots:
             wanted = held if held >= columns else max(columns, held * 3 // 2)

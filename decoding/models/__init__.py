@@ -77,7 +77,7 @@ def _network(
 ) -> Network:
     import torch
 
-    from tether.decoding.models import lean
+    from tether.decoding.models import lean, static
 
     place = _device(device)
     kind = _dtype(dtype, place)
@@ -86,7 +86,8 @@ def _network(
             config, checkpoint.load_weights(directory), device=place, dtype=kind
         )
         if compiled:
-            network.forward = torch.compile(network.forward, dynamic=True)  # type: ignore[method-assign]
+            hold = static.captured if place.type == "cuda" else static.compiled
+            network.static = static.StaticStep(network.stack, hold)
         return network
     from tether.decoding.models.huggingface import HuggingFaceNetwork
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from tether.decoding.cache import SlotCache, Window
 from tether.decoding.head import linear_at
 from tether.decoding.models.base import Edit, Watch, looks, mix
+from tether.decoding.models.static import Places, StaticStep, is_step
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 
@@ -100,6 +101,7 @@ class LeanNetwork:
         self.num_parameters = sum(weight.numel() for weight in weights.values())
         self._exact: LeanNetwork | None = None
         self._skip = Skip()
+        self.static: StaticStep | None = None
 
     @torch.inference_mode()
     def forward(
@@ -113,6 +115,9 @@ class LeanNetwork:
         edit: Edit | None = None,
     ) -> Tensor:
         """See Network.forward."""
+        plain = not taps and mixtures is None and watch is None and edit is None
+        if self.static is not None and plain and is_step(window):
+            return self.static.run(tokens, cache, window)
         return self._run(tokens, cache, window, taps, mixtures, watch, edit)
 
     def traced(
@@ -144,9 +149,8 @@ class LeanNetwork:
         states = [hidden[reads]] if taps else []  # before the first layer, then after each
         for number, (layer, held) in enumerate(zip(self._layers, cache.layers, strict=True)):
             if number not in self._skip.attention:
-                normed = self._normalise(hidden, layer.attention_norm)
-                query, key, value = self._project(layer, normed, rotary)
-                query, key, value = (_pad(t, real, rows, width) for t in (query, key, value))
+                parts = self._project(layer, hidden, rotary)
+                query, key, value = (_pad(part, real, rows, width) for part in parts)
                 keys, values = held.update(key, value, window)
                 if watch is not None and (heads := watch.at(number)):
                     watch.keep(looks(query, keys, heads, window, window.mask))
@@ -154,9 +158,7 @@ class LeanNetwork:
                 seen = seen if real is None else seen[real]
                 hidden = hidden + F.linear(seen, layer.out, layer.out_bias)
             if number not in self._skip.mlp:
-                normed = self._normalise(hidden, layer.mlp_norm)
-                gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
-                hidden = hidden + F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
+                hidden = hidden + self._mlp(layer, hidden)
             if edit is not None:
                 hidden = edit(number + 1, hidden, _rows(real, rows, width, positions), positions)
             if taps:
@@ -183,14 +185,41 @@ class LeanNetwork:
     def without(self, skip: Skip) -> LeanNetwork:
         """The same weights, some sub-layers of which are left out; not compiled."""
         shorter = copy.copy(self)
-        shorter.__dict__.pop("forward", None)  # a compiled one is the whole network's
-        shorter._skip, shorter._exact = skip, None
+        shorter._skip, shorter._exact, shorter.static = skip, None, None
         return shorter
 
+    def stack(
+        self, tokens: Tensor, places: Places, keys: list[Tensor], values: list[Tensor]
+    ) -> Tensor:
+        """See `static.Stack`."""
+        slots = slice(places.first, places.first + len(tokens))
+        rows = torch.arange(len(tokens), device=tokens.device)
+        rotary = self._cos[places.positions], self._sin[places.positions]
+        hidden = F.embedding(tokens, self._embedding)
+        for layer, held_keys, held_values in zip(self._layers, keys, values, strict=True):
+            query, key, value = self._project(layer, hidden, rotary)
+            held_keys[slots][rows, :, places.columns] = key
+            held_values[slots][rows, :, places.columns] = value
+            seen = self._attend(
+                query.unsqueeze(2),
+                held_keys[slots, :, : places.length],
+                held_values[slots, :, : places.length],
+                places.mask,
+            )
+            hidden = hidden + F.linear(seen, layer.out, layer.out_bias)
+            hidden = hidden + self._mlp(layer, hidden)
+        return self._normalise(hidden, self._norm)
+
+    def _mlp(self, layer: _Layer, hidden: Tensor) -> Tensor:
+        normed = self._normalise(hidden, layer.mlp_norm)
+        gate, up = F.linear(normed, layer.gate_up, layer.gate_up_bias).chunk(2, dim=1)
+        return F.linear(F.silu(gate) * up, layer.down, layer.down_bias)
+
     def _project(
-        self, layer: _Layer, normed: Tensor, rotary: tuple[Tensor, Tensor]
+        self, layer: _Layer, hidden: Tensor, rotary: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """[tokens, width] -> rotated query, rotated key, value; each [tokens, heads, head_dim]."""
+        normed = self._normalise(hidden, layer.attention_norm)
         qkv = F.linear(normed, layer.qkv, layer.qkv_bias).view(normed.shape[0], -1, self._head_dim)
         rotated = qkv[:, : self.num_heads + self._kv_heads]
         value = qkv[:, self.num_heads + self._kv_heads :]
