@@ -2,7 +2,7 @@
 
 Ours; entity linking inside the decoder, where GRISP and GRASP choose names by a second model and a
 second pass. The graph says which names may stand here, the links which of these are meant, the
-model whether a name is said at all: its probability that one begins is left as it is.
+model whether a name is said at all: what it thinks of names as a whole is left as it is.
 """
 
 from __future__ import annotations
@@ -37,17 +37,23 @@ class Link(NamedTuple):
         rank: Which.
         text: As queries write it.
         score: How surely, from 0 to 1.
+        tokens: Of the text, with the space before it.
+        mention: The number of the mention; several names may be meant by one.
     """
 
     rank: int
     text: str
     score: float
+    tokens: tuple[int, ...] = ()
+    mention: int = 0
 
 
 class Links:
     """The source; see `tether.grounding.evidence.Source`.
 
-    A token is worth the weight times the best score among the linked names that go on with it.
+    A token is worth the weight times the best score among the linked names that go on with it; a
+    mention that the query has named already counts no more. All tokens of names together are as
+    likely as before.
 
     Args:
         names: Of the graph.
@@ -64,68 +70,59 @@ class Links:
     def __init__(self, names: Names, found: Sequence[Link], weight: float) -> None:
         self.found = tuple(sorted(found, key=lambda link: (-link.score, link.rank)))
         self._names, self._weight = names, weight
-        ranked = sorted(found)
-        self._ranks = np.array([link.rank for link in ranked], np.uint32)
-        self._scores = np.array([link.score for link in ranked])
+        self._ranked = sorted(found)
 
     def look(self, moments: Sequence[Moment]) -> list[Clues | None]:
         """See Source.look."""
-        return [self._clues(moment) for moment in moments]
+        return [self._clues(moment) if moment.slots else None for moment in moments]
 
     def _clues(self, moment: Moment) -> Clues | None:
+        ranks, scores = self._open(tuple(moment.context[moment.start :]))
         gains: dict[int, float] = {}
         for slot in moment.slots:
-            for token, gain in self._gains(slot):
-                gains[token] = max(gains.get(token, 0.0), gain)
+            for token, score in self._scores(slot, ranks, scores):
+                gains[token] = max(gains.get(token, 0.0), self._weight * score)
         if not gains:
             return None
-        ids = np.array(sorted(gains), np.int64)
-        values = np.array([gains[token] for token in ids.tolist()])
-        start = self._names.start()
-        begun = [slot for slot in moment.slots if slot.place == start]
-        if begun:
-            assert moment.log_p is not None, "it is among the needs"
-            ids, values = _levelled(ids, values, self._firsts(begun), moment.log_p)
-        return Clues(ids, values)
+        assert moment.log_p is not None, "it is among the needs"
+        found = [self._names.tokens(slot.place, slot.names) for slot in moment.slots]
+        ids = np.unique(np.concatenate(found))
+        return Clues(ids, _levelled(np.array([gains.get(i, 0.0) for i in ids]), moment.log_p[ids]))
 
-    def _gains(self, slot: Slot) -> Iterator[tuple[int, float]]:
-        """What the tokens are worth by which a linked name of the slot goes on."""
-        ranks, scores = self._linked(slot)
-        if not ranks.size:
-            return
+    def _open(self, said: tuple[int, ...]) -> tuple[Ranks, Floats]:
+        """Ranks and scores of the links whose mentions were not named yet."""
+        named = {link.mention for link in self._ranked if _holds(said, link.tokens)}
+        links = [link for link in self._ranked if link.mention not in named]
+        ranks = np.array([link.rank for link in links], np.uint32)
+        return ranks, np.array([link.score for link in links])
+
+    def _scores(self, slot: Slot, ranks: Ranks, scores: Floats) -> Iterator[tuple[int, float]]:
+        """Tokens by which a linked name of the slot goes on, each with the best score behind it."""
+        inside = (ranks >= slot.place.low) & (ranks < slot.place.high) & _among(ranks, slot.names)
+        ranks, scores = ranks[inside], scores[inside]
         for token in self._names.tokens(slot.place, ranks).tolist():
             place = self._names.step(slot.place, token)
             assert place is not None, "a name goes on with it"
             below = slice(*np.searchsorted(ranks, [place.low, place.high]))
-            yield token, self._weight * float(scores[below].max())
-
-    def _linked(self, slot: Slot) -> tuple[Ranks, NDArray[np.float64]]:
-        """The links that the slot allows, behind its place."""
-        ranks, among = self._ranks, slot.names
-        at = np.minimum(np.searchsorted(among, ranks), len(among) - 1)
-        fits = among[at] == ranks if len(among) else np.zeros(len(ranks), np.bool_)
-        fits &= (ranks >= slot.place.low) & (ranks < slot.place.high)
-        return ranks[fits], self._scores[fits]
-
-    def _firsts(self, slots: Sequence[Slot]) -> Ids:
-        """All tokens by which names begin."""
-        found = [self._names.tokens(slot.place, slot.names) for slot in slots]
-        return np.unique(np.concatenate(found))
+            yield token, float(scores[below].max())
 
 
-def _levelled(ids: Ids, values: Floats, firsts: Ids, log_p: Floats) -> tuple[Ids, Floats]:
-    """Values of all first tokens of names, such that together they are as likely as before.
+def _among(ranks: Ranks, names: Ranks) -> NDArray[np.bool_]:
+    """Which of a few ranks are in a set that may be large."""
+    places = np.searchsorted(names, ranks)
+    found = [at < len(names) and names[at] == r for at, r in zip(places, ranks, strict=True)]
+    return np.array(found, np.bool_)
 
-    Args:
-        ids: int64 [k], first tokens of linked names, ascending.
-        values: float [k], in nats.
-        firsts: int64 [n], first tokens of all names, ascending; hold `ids`.
-        log_p: float [vocab].
-    """
-    gains = np.zeros(len(firsts))
-    gains[np.searchsorted(firsts, ids)] = values
-    own = log_p[firsts].astype(np.float64)
-    own -= own.max()
-    chances = np.exp(own)
-    level = np.log((chances * np.exp(gains)).sum() / chances.sum())
-    return firsts, gains - level
+
+def _levelled(gains: Floats, log_p: Floats) -> Floats:
+    """Gains less what makes the tokens likelier as a whole, both float [n]."""
+    chances = np.exp(log_p.astype(np.float64) - log_p.max())
+    chances /= chances.sum()
+    level: Floats = gains - np.log((chances * np.exp(gains)).sum())
+    return level
+
+
+def _holds(said: tuple[int, ...], tokens: tuple[int, ...]) -> bool:
+    size = len(tokens)
+    places = range(len(said) - size + 1) if size else ()
+    return any(said[at] == tokens[0] and said[at : at + size] == tokens for at in places)

@@ -15,6 +15,7 @@ from tether.grounding.links import Link as Linked
 from tether.grounding.links import Links
 
 if TYPE_CHECKING:
+    from tether.grammars.vocabulary import Vocabulary
     from tether.grounding.graph.mentions import Mention
     from tether.grounding.graph.names import Names
     from tether.grounding.index.embed import Embedder
@@ -25,12 +26,13 @@ class Link(Ground):
     """Names of the graph that the question mentions; see `tether.grounding.links`.
 
     Found by words, and by vectors too where an embedder is named. On by itself for queries over a
-    graph.
+    graph. The weight is as large as a small model can be sure of a word that it copies by mistake;
+    it only sets names against names.
     """
 
     name: ClassVar[str] = "link"
 
-    weight: float = option(4.0, "nats that a name gains at most; 0 changes nothing", low=0)
+    weight: float = option(24.0, "nats that a name gains at most; 0 changes nothing", low=0)
     most: int = option(16, "texts of the graph that count as mentioned, at most", low=1, high=64)
     least: float = option(0.1, "score from which on one counts", low=0, high=1)
     embedder: str = option(
@@ -51,7 +53,7 @@ class Link(Ground):
         question = given.question or " ".join(told.text for told in given.passages)
         found = graph.mentions(embedder).find(question, self.most, embedder)
         names = graph.lookup(vocabulary.key, vocabulary.encode).names
-        links = _linked([m for m in found if m.score >= self.least], names)
+        links = _linked([m for m in found if m.score >= self.least], names, vocabulary)
         return Links(names, links, self.weight) if links else None
 
     def _opened(self, given: Given) -> Embedder | None:
@@ -62,10 +64,12 @@ class Link(Ground):
         return open_embedder(self.embedder, lambda: given.model)
 
 
-def _linked(mentions: list[Mention], names: Names) -> list[Linked]:
-    """Each name once, with its best score."""
-    scores: dict[int, float] = {}
-    for mention in mentions:
+def _linked(mentions: list[Mention], names: Names, vocabulary: Vocabulary) -> list[Linked]:
+    """Each name once, for its best mention."""
+    found: dict[int, Linked] = {}
+    for number, mention in enumerate(mentions):  # best first
         for rank in names.ranks(np.array(mention.terms, np.int32)).tolist():
-            scores[rank] = max(scores.get(rank, 0.0), mention.score)
-    return [Linked(rank, names.text(rank), score) for rank, score in scores.items()]
+            text = names.text(rank)
+            tokens = tuple(vocabulary.encode(f" {text}"))
+            found.setdefault(rank, Linked(rank, text, mention.score, tokens, number))
+    return list(found.values())

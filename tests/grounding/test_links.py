@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tether.graphs import Place, Ranks, Slot
-from tether.grounding.evidence import Clues, Moment
+from tether.grounding.evidence import Moment
 from tether.grounding.links import Link, Links
 
 NAMES = [(1, 2, 3), (1, 2, 4), (1, 5), (6, 7), (6, 7, 8)]
 """Names as tokens, in their order; their places are their ranks."""
 ALL: Ranks = np.arange(len(NAMES), dtype=np.uint32)
-NOT_NAMES = [0, 9]
 LOG_P = np.log(np.array([3, 2, 1, 1, 1, 1, 5, 1, 1, 4]) / 20)
 
 
@@ -46,32 +45,50 @@ def slot(*said: int, names: Sequence[int] = range(len(NAMES))) -> Slot:
     return Slot(place, np.array(names, np.uint32))
 
 
-def look(scores: dict[int, float], *slots: Slot, weight: float = 4.0) -> Clues | None:
-    links = [Link(rank, str(rank), score) for rank, score in scores.items()]
-    (found,) = Links(Trie(), links, weight).look([Moment([0], 0, False, LOG_P, slots=slots)])
-    return found
+_NONE: Mapping[int, int] = {}
 
 
-def gains(found: Clues | None) -> dict[int, float]:
-    assert found is not None
-    return dict(zip(found.ids.tolist(), found.values.tolist(), strict=True))
+def look(
+    scores: dict[int, float],
+    *slots: Slot,
+    said: Sequence[int] = (),
+    mentions: Mapping[int, int] = _NONE,
+) -> dict[int, float] | None:
+    """What each token gains over a token of a name that is not linked, with the weight 4."""
+    links = [
+        Link(rank, str(rank), score, NAMES[rank], mentions.get(rank, rank))
+        for rank, score in scores.items()
+    ]
+    moment = Moment([0, *said], 1, False, LOG_P, slots=slots)
+    (found,) = Links(Trie(), links, 4.0).look([moment])
+    if found is None:
+        return None
+    names = np.unique(np.concatenate([Trie().tokens(s.place, s.names) for s in slots]))
+    assert found.ids.tolist() == names.tolist()
+    after = LOG_P[names] + found.values
+    assert np.exp(after).sum() == pytest.approx(np.exp(LOG_P[names]).sum())  # the law
+    gains = found.values - found.values.min()
+    return dict(zip(names.tolist(), gains.round(6).tolist(), strict=True))
 
 
 def test_a_name_goes_on_with_what_is_linked() -> None:
-    assert gains(look({0: 1.0, 1: 0.5}, slot(1, 2))) == {3: 4.0, 4: 2.0}
+    assert look({0: 1.0}, slot(1, 2)) == {3: 4.0, 4: 0.0}
+    assert look({0: 1.0, 1: 0.5}, slot(1, 2)) == {3: 2.0, 4: 0.0}
 
 
 def test_the_best_name_behind_a_token_counts() -> None:
-    assert gains(look({0: 0.25, 1: 0.5, 2: 0.75}, slot(1))) == {2: 2.0, 5: 3.0}
+    assert look({0: 0.25, 1: 0.5, 2: 0.75}, slot(1)) == {2: 0.0, 5: 1.0}
 
 
-def test_an_end_is_no_token() -> None:
-    assert gains(look({3: 1.0, 4: 0.5}, slot(6, 7))) == {8: 2.0}
+def test_whether_a_name_is_said_is_left_to_the_model() -> None:
+    """The law in `look`: so a name that begins like all others gains nothing."""
+    assert look({0: 1.0}, slot(names=[0, 1, 2])) == {1: 0.0}
+    assert look({0: 1.0}, slot()) == {1: 4.0, 6: 0.0}
 
 
 def test_only_what_may_be_said_counts() -> None:
     assert look({0: 1.0}, slot(1, 2, names=[1])) is None
-    assert gains(look({0: 1.0, 1: 0.5}, slot(1, 2, names=[1]))) == {4: 2.0}
+    assert look({0: 1.0, 3: 0.5}, slot(names=[1, 3])) == {1: 0.0, 6: 2.0}
     assert look({0: 1.0}, slot(6)) is None
     assert look({0: 1.0}, slot(names=[])) is None
 
@@ -80,21 +97,15 @@ def test_where_no_name_is_said_nothing_is_known() -> None:
     assert look({0: 1.0}) is None
 
 
-@pytest.mark.parametrize("scores", [{0: 1.0}, {0: 0.3, 3: 0.9}, {0: 1.0, 3: 1.0}])
-def test_whether_a_name_is_said_is_left_to_the_model(scores: dict[int, float]) -> None:
-    found = look(scores, slot())
-    assert found is not None
-    said = LOG_P.copy()
-    said[found.ids] += found.values
-    assert set(found.ids.tolist()).isdisjoint(NOT_NAMES)
-    assert np.exp(said).sum() == pytest.approx(1.0)
-    best = max(scores, key=lambda rank: scores[rank])
-    others = [said[token] - LOG_P[token] for token in (1, 6) if token != NAMES[best][0]]
-    assert all(said[NAMES[best][0]] - LOG_P[NAMES[best][0]] >= other for other in others)
+def test_a_mention_counts_until_it_is_named() -> None:
+    assert look({0: 1.0, 4: 0.5}, slot(), said=[9, 1, 2, 3, 9]) == {1: 0.0, 6: 2.0}
+    assert look({0: 1.0, 4: 0.5}, slot(), said=[9, 1, 2, 9]) == {1: 2.0, 6: 0.0}
+    by_another_name = look({0: 1.0, 2: 1.0, 4: 0.5}, slot(), said=[1, 5], mentions={0: 7, 2: 7})
+    assert by_another_name == {1: 0.0, 6: 2.0}
 
 
 def test_readings_are_taken_together() -> None:
-    assert gains(look({2: 1.0, 4: 0.5}, slot(1), slot(6, 7))) == {5: 4.0, 8: 2.0}
+    assert look({2: 1.0, 4: 0.5}, slot(1), slot(6, 7)) == {2: 0.0, 5: 4.0, 8: 2.0}
 
 
 def test_the_surest_link_comes_first() -> None:

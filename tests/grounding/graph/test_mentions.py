@@ -106,4 +106,5 @@ def test_vectors_find_what_words_do_not(tmp_path: Path) -> None:
     assert graph.mentions().find("Who is Karne Brnat?", 4) == []
     graph = Graph.open(tmp_path / "kg")
     best = graph.mentions(Letters()).find("Who is Karne Brnat?", 1, Letters())[0]
-    assert (best.text, best.score) == ("Karen Brant", pytest.approx(1.0, abs=0.01))
+    assert best.text == "Karen Brant"
+    assert best.score > 0.99
