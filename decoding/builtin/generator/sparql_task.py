@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,9 @@ from tether.decoding.builtin.generator.misc import arbitrary_noun
 from tether.decoding.builtin.generator.names import make_name, side_of, syllables
 from tether.decoding.builtin.generator.values import tidy
 from tether.decoding.builtin.generator.wordings import read_table, strings
+
+Labels = Callable[[random.Random, str, Split], str]
+"""Draws a label of a class."""
 
 FORMS = {"forward": 40, "inverse": 20, "count": 10, "shape": 30}
 GENERIC_SHARE = 0.2
@@ -68,7 +72,7 @@ def put(text: str, places: dict[str, str]) -> str:
 
 
 def relation_question(
-    rng: random.Random, form: str, split: Split, strange: float
+    rng: random.Random, form: str, split: Split, strange: float, labels: Labels
 ) -> tuple[str, str, list[str]]:
     """A question of one form about one relation: wording, query, labels."""
     fit = [entry for entry in table()["relation"] if entry.get(form)]
@@ -76,7 +80,7 @@ def relation_question(
     generic = strings(table(), f"generic_{form}")
     use_generic = entry["key"] not in NO_GENERIC and rng.random() < GENERIC_SHARE
     wording = pick(rng, generic if use_generic else entry[form], split)
-    name = label(rng, entry["subject" if form == "forward" else "object"], split)
+    name = labels(rng, entry["subject" if form == "forward" else "object"], split)
     if strange and rng.random() < strange:
         name = plain_label(rng, split)
     places = {"s": name, "o": name, "noun": rng.choice(entry["nouns"])}
@@ -103,13 +107,15 @@ def camel(text: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def shape_question(rng: random.Random, split: Split) -> tuple[str, str, list[str], str]:
+def shape_question(
+    rng: random.Random, split: Split, labels: Labels
+) -> tuple[str, str, list[str], str]:
     """A list, superlative, filter, hop or yes/no question: wording, query, labels, shape."""
     entry = rng.choice(table()["shape"])
     places = {}
     for key, role in (("s", "subject"), ("o", "object")):
         if role in entry:
-            places[key] = label(rng, entry[role], split)
+            places[key] = labels(rng, entry[role], split)
     names = list(places.values())
     if "literal" in entry:
         places["n"] = number(rng, entry)
@@ -132,6 +138,7 @@ def make_sparql(
     split: Split = TRAIN,
     arbitrary: float = ARBITRARY_SHARE,
     strange: float = 0.0,
+    labels: Labels = label,
 ) -> Example:
     """One question and its query.
 
@@ -141,13 +148,14 @@ def make_sparql(
         arbitrary: The share of questions about a relation whose relation is made up.
         strange: The share of labels made of ordinary words; twice as many made-up relations have
             invented ones. Training asks for these: what is hardest to copy.
+        labels: Where labels come from; by default any that the split allows.
     """
     form = rng.choices(list(FORMS), list(FORMS.values()))[0]
     if form == "shape":
-        question, query, names, form = shape_question(rng, split)
+        question, query, names, form = shape_question(rng, split, labels)
     elif rng.random() < arbitrary:
         question, query, names = arbitrary_question(rng, form, split, strange)
     else:
-        question, query, names = relation_question(rng, form, split, strange)
+        question, query, names = relation_question(rng, form, split, strange, labels)
     return Example("sparql", f"<|sparql|>{question}<|out|>", query + "<|end|>", None, question,
                    tuple(names), form)  # fmt: skip
