@@ -7,7 +7,7 @@
 Options: --count 10000, --first SEED, --seconds S (then it stops), --graph FOLDER (built before, or
 kept there). Half of the queries choose evenly among what is allowed, half by logits that are drawn
 once a query, so that names and variables come back (`tests/query_walks.py`). Questions of yes or no
-and bare counts are not forced, and only counted. The store judges, with ten seconds for each query.
+and bare counts are not forced, and only counted. The store judges, with five seconds for each query.
 CPU time is this process's own.
 """
 
@@ -26,7 +26,7 @@ from rows import Rows, parser, say
 
 from tether.errors import TetherError
 from tether.grammars.sparql import sparql
-from tether.grammars.sparql.compile import GraphConstraint, is_open
+from tether.grammars.sparql.compile import GraphConstraint, existence, is_open
 from tether.grammars.vocabulary import Vocabulary
 from tether.grounding.graph.build import build
 from tether.grounding.graph.graph import Graph
@@ -36,8 +36,8 @@ sys.path.append(str(ROOT / "tests"))
 import query_walks
 
 _SHIPPED = ROOT / "decoding" / "builtin" / "model"
-_JUDGE_S = 10.0
-_CHECK_S = 20.0
+_JUDGE_S = 5.0
+_CHECK_S = 5.0
 _EVERY = 500
 
 
@@ -127,7 +127,7 @@ def _judged(constraint: GraphConstraint, graph: Graph, seed: int) -> list[str]:
     found += ["parsed"] if refusal is None else []
     if is_open(text):
         return [*found, "open"]
-    has_row = graph.oracle.ask(constraint.declared(text), _JUDGE_S)
+    has_row = graph.oracle.ask(constraint.declared(existence(text)), _JUDGE_S)
     found += ["forcible", *(["with_rows"] if has_row else [])]
     reached = constraint.verdict(text).reached
     found += ["reached"] if reached == "nonempty" else []

@@ -106,7 +106,7 @@ def _part(progress: Progress, lexeme: Lexeme) -> Outcome:
 
 
 def _told(progress: Progress, lexeme: Lexeme) -> Outcome:
-    return progress.with_head(is_told=True, may_drop=lexeme.terminal == "DESCRIBE")
+    return progress.with_head(is_told=True)
 
 
 def _dropping(progress: Progress, lexeme: Lexeme) -> Outcome:
@@ -135,7 +135,8 @@ def _inverse(progress: Progress, lexeme: Lexeme) -> Outcome:
 
 
 def _predicate(progress: Progress, lexeme: Lexeme) -> Outcome:
-    now = replace(progress, path=replace(progress.path, steps=progress.path.steps + 1))
+    path = replace(progress.path, steps=progress.path.steps + 1, inner=False)
+    now = replace(progress, path=path)
     if progress.path.aside is not None:
         return now
     return replace(now, triple=now.triple._replace(predicate=lexeme.term))
@@ -148,13 +149,22 @@ def _bar(progress: Progress, lexeme: Lexeme) -> Outcome:
 
 
 def _open_path(progress: Progress, lexeme: Lexeme) -> Outcome:
-    return replace(progress, path=replace(progress.path, depth=progress.path.depth + 1))
+    path = progress.path
+    path = replace(path, depth=path.depth + 1, repeats=(*path.repeats, False))
+    return replace(progress, path=path)
 
 
 def _close_path(progress: Progress, lexeme: Lexeme) -> Outcome:
     path = progress.path
     aside = None if path.aside == path.depth else path.aside
-    return replace(progress, path=replace(path, depth=path.depth - 1, aside=aside))
+    *repeats, inner = path.repeats
+    path = replace(path, depth=path.depth - 1, aside=aside, repeats=tuple(repeats), inner=inner)
+    return replace(progress, path=path)
+
+
+def _repeat(progress: Progress, lexeme: Lexeme) -> Outcome:
+    repeats = (True,) * len(progress.path.repeats)
+    return replace(progress, path=replace(progress.path, repeats=repeats))
 
 
 def _slash(progress: Progress, lexeme: Lexeme) -> Outcome:
@@ -226,6 +236,6 @@ _ACTIONS: dict[str, Callable[[Progress, Lexeme], Outcome]] = {
     "BIND": _part, "FILTER_END": _filtered, "BOUND_VAR": _bound, "SUBJECT": _subject,
     "SUBJECT_VAR": _subject, "INVERSE": _inverse, "PREDICATE": _predicate,
     "PREDICATE_VAR": _predicate, "BAR": _bar, "OPEN_PATH": _open_path,
-    "CLOSE_PATH": _close_path, "SLASH": _slash, "OBJECT": _object, "OBJECT_VAR": _object,
-    "SEMICOLON": _semicolon,
+    "CLOSE_PATH": _close_path, "MOD": _repeat, "SLASH": _slash, "OBJECT": _object,
+    "OBJECT_VAR": _object, "SEMICOLON": _semicolon,
 }  # fmt: skip

@@ -272,7 +272,12 @@ def _may_branch(progress: Progress) -> bool:
 
 
 def _may_repeat(progress: Progress) -> bool:
-    """Whether a step may repeat: from anything at all, stores try every way there is."""
+    """Whether a step may repeat: no more steps in it do, and where all is asked, from something.
+
+    Stores try every way there is (Arenas, Conca and Perez, Counting beyond a Yottabyte, 2012).
+    """
+    if progress.path.inner:
+        return False
     is_asked = progress.host.level == "nonempty" and not progress.heads[0].is_open
     if not is_asked or not progress.is_exact:
         return True

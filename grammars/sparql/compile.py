@@ -20,7 +20,7 @@ from tether.grammars.sparql.matcher import EndJudge, QueryMatcher, WritingMatche
 from tether.grammars.sparql.progress import Host, declared
 from tether.grammars.sparql.scope import Node, child, nodes, unbound
 from tether.grammars.sparql.spellings import Spellings
-from tether.grammars.sparql.text import parse, prefixed
+from tether.grammars.sparql.text import parse, prefixed, unescaped
 from tether.grammars.sparql.way_out import way_out
 from tether.grammars.sparql.writer import Writer
 from tether.grammars.vocabulary import Vocabulary
@@ -203,9 +203,13 @@ class GraphConstraint(Queries, Constraint):
         return complaint if complaint or text in self._proved else self._empty(text)
 
     def _empty(self, text: str) -> str | None:
-        if self.level != "nonempty" or is_open(text) or self._host.ask(text) is not False:
+        if self.level != "nonempty" or is_open(text) or self._has_row(text) is not False:
             return None
         return "The query has no row over this graph."
+
+    def _has_row(self, text: str) -> bool | None:
+        """What the store says of a whole query."""
+        return self._host.ask(existence(text))
 
     def _prove(self, text: str) -> None:
         self._proved[text] = None
@@ -219,7 +223,7 @@ class GraphConstraint(Queries, Constraint):
             return Verdict(level, level)
         if is_open(text):
             return Verdict(level, "vocabulary", "no and 0 are answers too: nothing is forced")
-        if level == "adjacent" or self._host.ask(text) or text in self._proved:
+        if level == "adjacent" or self._has_row(text) or text in self._proved:
             return Verdict(level, level)
         reason = "whether it has a row was not known in time"
         return Verdict(level, "adjacent", reason, is_late=True)
@@ -242,6 +246,24 @@ def _constants(tree: Node) -> Iterator[str]:
         if node.data in ("rdf_literal", "function_call", "iri_or_function"):
             continue
         yield from (str(part.children[0]) for part in nodes(node.children) if part.data == "iri")
+
+
+def existence(text: str) -> str:
+    """A question that has the answer yes where a query has a row; most stop at the first solution.
+
+    A SELECT without FROM, HAVING, OFFSET and VALUES at its end has one where its WHERE has.
+    """
+    tree, read = parse(text), unescaped(text)
+    select = child(tree, "select_query")
+    if select is None or child(tree, "values_clause") or child(select, "dataset_clause"):
+        return text
+    where, modifier = child(select, "where_clause"), child(select, "solution_modifier")
+    assert where is not None
+    drops = ("having_clause", "offset_clause")
+    if modifier is not None and any(any(True for _ in modifier.find_data(d)) for d in drops):
+        return text
+    start, group = select.meta.start_pos, read[where.meta.start_pos : where.meta.end_pos]
+    return f"{read[:start]}ASK {group}"
 
 
 def is_open(text: str) -> bool:

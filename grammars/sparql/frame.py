@@ -82,7 +82,7 @@ class Head:
         is_star: Whether everything is shown.
         is_grouped: Whether its GROUP BY has begun.
         is_ask: Whether it is a question of yes or no.
-        may_drop: Whether it drops solutions (HAVING, OFFSET) or shows what need not be (DESCRIBE).
+        may_drop: Whether it drops solutions (HAVING, OFFSET).
         is_told: Whether it gives triples (CONSTRUCT, DESCRIBE), which need bound variables.
     """
 

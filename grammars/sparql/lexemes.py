@@ -85,11 +85,11 @@ class Syntax:
 
     def after(self, terminal: str) -> Syntax:
         """The same with one more terminal, which it accepts."""
-        return _after(self, terminal)
+        return _following(self, terminal)
 
 
 @lru_cache(maxsize=_KEPT_PLACES)
-def _after(syntax: Syntax, terminal: str) -> Syntax:
+def _following(syntax: Syntax, terminal: str) -> Syntax:
     from lark import Token
 
     parser = syntax._parser.copy(deepcopy_values=False)

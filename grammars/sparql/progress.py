@@ -63,12 +63,16 @@ class Path:
     Attributes:
         depth: Its open brackets.
         aside: The depth of a `|` whose further branches are going on; the first one counts.
+        repeats: For each open bracket whether a step in it repeats.
+        inner: Whether the step that is complete holds one that repeats.
         is_inverse: Whether the step runs from object to subject.
         steps: Its predicates.
     """
 
     depth: int = 0
     aside: int | None = None
+    repeats: tuple[bool, ...] = ()
+    inner: bool = False
     is_inverse: bool = False
     steps: int = 0
 
@@ -188,6 +192,9 @@ def is_proved(progress: Progress) -> bool:
     """Whether a whole query has a row, by what was found while it was written."""
     where = progress.head.where
     if where is None or progress.frames or not where.is_live or progress.head.may_drop:
+        return False
+    head = progress.head
+    if head.is_told and head.shown and not head.shown & where.subjects:  # nothing told of literals
         return False
     if where.scope.reached != "nonempty":
         return False
