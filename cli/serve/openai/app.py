@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ _MOST_BYTES = 16 << 20
 _BODY_S = 30.0
 """What a body may have, and take to come."""
 _MOST_AT_ONCE = 64
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 Read = Callable[[Any], Wanted]
 
@@ -179,6 +182,8 @@ async def _body(request: Request) -> Any:  # noqa: ANN401
         value = None
     if not isinstance(value, dict):
         raise UsageError("The body is not a JSON object.")
+    if b"\\u" in data and _HALF.search(json.dumps(value, ensure_ascii=False)):
+        raise UsageError("The body holds half a character (an unpaired surrogate).")
     return value
 
 
@@ -241,18 +246,21 @@ def _sent(value: dict[str, Any]) -> bytes:
 def _status(error: TetherError) -> int:
     if isinstance(error, HttpError):
         return error.status
-    if isinstance(error, UsageError | RefusedError):
-        return 400
     if isinstance(error, GenerationError):
         return 422
+    if isinstance(error, UsageError | RefusedError):
+        return 400
     return 503 if isinstance(error, UnavailableError) else 500
+
+
+_CLOSE, _LATER = {"Connection": "close"}, {"Retry-After": "1"}
+_HEADERS = {408: _CLOSE, 413: _CLOSE, 429: _LATER, 503: _LATER}
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, TetherError), "it is registered for these"
     status = _status(error)
-    headers = {"Retry-After": "1"} if status in (429, 503) else None
-    return JSONResponse(problem(error, status), status, headers)
+    return JSONResponse(problem(error, status), status, _HEADERS.get(status))
 
 
 async def _misplaced(request: Request, error: Exception) -> Response:
