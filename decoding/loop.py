@@ -97,6 +97,7 @@ class Loop:
                 batch.turn()
                 yield from batch.retire()
                 yield from batch.admit(admission)
+        self._drafting.keep()
 
     @contextmanager
     def _lent_views(self) -> Iterator[Views]:

@@ -113,6 +113,12 @@ class Spans:
             end += 1
         return self.suffixes.data[at + span.depth : end]
 
+    def ahead(self, span: Span, most: int) -> bytes:
+        """What its first place goes on with: whole characters, at most so many bytes."""
+        at = int(self._order[span.low]) + span.depth
+        text = self.suffixes.data[at : at + most].partition(bytes([BREAK]))[0]
+        return text.decode(errors="ignore").encode()
+
     def mask(self, vocabulary: Vocabulary, span: Span) -> Mask:
         """The tokens that stay on the way to a quote or close it, int32 [words]. Not to be changed.
 
