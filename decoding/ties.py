@@ -15,7 +15,7 @@ from torch import Tensor
 from tether.decoding.blend import blend, sound
 from tether.decoding.contrast import Said
 from tether.decoding.listen import listen
-from tether.decoding.models.base import Model, Network
+from tether.decoding.models.base import SMALL, Model, Network
 from tether.decoding.plan import Choice, Inputs
 from tether.decoding.reference import unpack
 from tether.decoding.row import Row
@@ -23,12 +23,11 @@ from tether.decoding.terms.term import Role
 from tether.decoding.views import Views
 
 NEAR = 2e-4  # final scores nearer than this are decided in float64
-_PARAMETERS = 32e6  # largest network that is worth a float64 copy
 
 
 def settles(model: Model) -> bool:
     """Whether near-ties of this model are settled."""
-    small = model.network.num_parameters <= _PARAMETERS
+    small = model.network.num_parameters <= SMALL
     return small and model.network.dtype in (torch.float32, torch.float64)
 
 

@@ -60,7 +60,7 @@ def save_checkpoint(directory: Path, kind: str, seed: int = 0, **overrides: Any)
     from transformers import AutoModelForCausalLM
 
     vocab = save_tokenizer(directory)
-    shape = {
+    shape: dict[str, Any] = {
         "vocab_size": vocab,
         "hidden_size": 32,
         "intermediate_size": 48,
@@ -75,7 +75,14 @@ def save_checkpoint(directory: Path, kind: str, seed: int = 0, **overrides: Any)
             vocab_size=vocab, n_embd=32, n_layer=2, n_head=4, n_positions=160, eos_token_id=0
         )
     else:
-        family = {"llama": "LlamaConfig", "qwen2": "Qwen2Config", "qwen3": "Qwen3Config"}[kind]
+        family = {
+            "llama": "LlamaConfig",
+            "qwen2": "Qwen2Config",
+            "qwen3": "Qwen3Config",
+            "mistral": "MistralConfig",
+        }[kind]
+        if kind == "mistral":
+            shape["sliding_window"] = None
         config = getattr(transformers, family)(**{**shape, **overrides})
     torch.manual_seed(seed)
     AutoModelForCausalLM.from_config(config).save_pretrained(directory)

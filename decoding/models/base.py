@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tether.grammars.vocabulary import Vocabulary
 
 
+SMALL = 32e6
+"""Parameters up to which a network is worth a float64 copy, to settle near-ties (`ties.py`)."""
+
 Head = tuple[int, int]
 """An attention head: its layer and its number there."""
 
