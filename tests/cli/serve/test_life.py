@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,6 +29,15 @@ def home() -> Iterator[Path]:
         yield Path(folder)
 
 
+def begun(running: subprocess.Popen[bytes]) -> None:
+    """Wait until a streaming command has said something."""
+    assert running.stdin is not None
+    assert running.stdout is not None
+    running.stdin.close()
+    running.stdin = None
+    assert running.stdout.read(2)
+
+
 def test_from_start_to_end_and_again(home: Path) -> None:
     server = Server(home, ("--no-http",)).start()
     assert server.tether(*ASKED).code == 0
@@ -45,36 +55,25 @@ def test_from_start_to_end_and_again(home: Path) -> None:
 
     server.start()
     assert server.tether(*ASKED).code == 0
-    running = server.popen(*SLOW, "--stream", "text")
-    assert running.stdin is not None
-    assert running.stdout is not None
-    running.stdin.close()
-    running.stdout.read(2)
-    assert server.process is not None
-    server.process.send_signal(signal.SIGINT)
-    while "still run" not in server.log.read_text():
-        time.sleep(0.02)
-    assert server.stop(signal.SIGINT) == 0
-    assert running.wait(20) == 130
-    running.stdout.close()
-    assert running.stderr is not None
-    running.stderr.close()
+    with server.popen(*SLOW, "--stream", "text") as running:
+        begun(running)
+        assert server.process is not None
+        server.process.send_signal(signal.SIGINT)
+        while "still run" not in server.log.read_text():
+            time.sleep(0.02)
+        assert server.stop(signal.SIGINT) == 0
+        assert running.wait(20) == 130
     assert sorted(path.name for path in server.run_dir.iterdir()) == ["lock"]
 
 
 def test_a_server_that_dies_is_said(home: Path) -> None:
     server = Server(home, ("--no-http",)).start()
-    running = server.popen(*SLOW)
-    assert running.stdin is not None
-    running.stdin.close()
-    time.sleep(1.0)
-    server.stop(signal.SIGKILL)
-    assert running.wait(20) == 7
-    assert running.stderr is not None
-    assert running.stdout is not None
-    assert b"The server ended before the command did." in running.stderr.read()
-    running.stderr.close()
-    running.stdout.close()
+    with server.popen(*SLOW, "--stream", "text") as running:
+        begun(running)
+        server.stop(signal.SIGKILL)
+        assert running.wait(20) == 7
+        assert running.stderr is not None
+        assert b"The server ended before the command did." in running.stderr.read()
 
 
 @pytest.fixture
