@@ -45,6 +45,8 @@ ARRAYS: list[Any] = [
     {"type": "array", "items": {"enum": [1, 2, 3]}, "uniqueItems": True, "minItems": 3},
     {"type": "array", "not": {"uniqueItems": True}, "items": {"type": "string", "minLength": 2}},
     {"type": "array", "prefixItems": [{"type": "null"}], "not": {"items": {"type": "null"}}},
+    {"prefixItems": [{"enum": [1, 2]}, {"const": 1}], "uniqueItems": True}
+    | {"type": "array", "minItems": 2},  # the first item leaves the second none to choose
     {"allOf": [{"enum": [[1], [1, 2]]}, {"not": {"enum": [[1], [2, [1]]]}}]},
 ]
 OBJECTS: list[Any] = [
@@ -73,6 +75,14 @@ IMPOSSIBLE: list[tuple[Any, set[str]]] = [
     ({"type": "string", "allOf": [{"pattern": "^a"}, {"pattern": "^b"}, {}]}, {"0", "1"}),
     ({"allOf": [{"multipleOf": 6}, {"not": {"multipleOf": 3}}], "type": "integer"}, {"0", "1"}),
     (HIGH_AND_LOW, {"0", "1", "items"}),
+    (
+        {"type": "array", "items": {"type": "boolean"}, "uniqueItems": True, "minItems": 3},
+        {"items"},
+    ),
+    (
+        {"type": "object", "propertyNames": {"pattern": "^[ab]$"}, "minProperties": 3},
+        {"propertyNames", "minProperties"},
+    ),
     ({"type": "number", "minimum": 5, "allOf": [{"maximum": 3}]}, {"minimum", "0"}),
     ({"$defs": {"rope": ROPE}, "$ref": "#/$defs/rope"}, {"$ref"}),
 ]

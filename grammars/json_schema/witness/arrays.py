@@ -10,6 +10,8 @@ from tether.grammars.json_schema.witness.goals import Fact, Goal
 if TYPE_CHECKING:
     from tether.grammars.json_schema.witness.search import Search
 
+MOST_CHOICES = 8
+"""Values that one item or name is tried with where the others depend on it."""
 _ITEMS = ("items", "prefixItems", "additionalItems")
 _Wanted = tuple[Goal, range | None]
 """An item that must be there, and where it may stand; None for anywhere."""
@@ -37,8 +39,6 @@ class Arrays:
                 made = self._made(places, length)
                 if made is not None:
                     return made
-        if self._distinct or self._twice:  # other items before might have left one to choose
-            self._search.effort.doubt()
         return None
 
     def _counted(self) -> Iterator[_Wanted]:
@@ -77,21 +77,45 @@ class Arrays:
 
     def _made(self, places: dict[int, list[Goal]], length: int) -> list[Any] | None:
         """An array of a length with wanted items at places."""
+        if self._distinct or self._twice:
+            return None if self._twice and length < 2 else self._chosen(places, length, [])
         made: list[Any] = []
         for place in range(length):
-            goals = [*places.get(place, ()), *self._goals(place), *self._few(places, place)]
-            if self._distinct:
-                goals += [Goal({"enum": [item]}, False) for item in made]
-            if self._twice and made and place == length - 1:
-                goals.append(Goal({"enum": [made[-1]]}))
-            found = self._search.value(goals)
+            found = self._search.value(self._asked(places, place))
             if found is None:
                 return None
             made.append(found[0])
-        return None if self._twice and length < 2 else made
+        return made
+
+    def _chosen(
+        self, places: dict[int, list[Goal]], length: int, made: list[Any]
+    ) -> list[Any] | None:
+        """The same with other items before where they leave none to choose."""
+        place = len(made)
+        if place == length:
+            return made
+        goals = self._asked(places, place)
+        if self._distinct:
+            goals += [Goal({"enum": [item]}, False) for item in made]
+        if self._twice and made and place == length - 1:
+            goals.append(Goal({"enum": [made[-1]]}))
+        for _ in range(MOST_CHOICES):
+            found = self._search.value(goals)
+            if found is None:
+                return None
+            whole = self._chosen(places, length, [*made, found[0]])
+            if whole is not None:
+                return whole
+            goals = [*goals, Goal({"enum": [found[0]]}, False)]
+        self._search.effort.doubt()
+        return None
+
+    def _asked(self, places: dict[int, list[Goal]], place: int) -> list[Goal]:
+        """What the item at a place must be."""
+        return [*places.get(place, ()), *self._goals(place), *self._few(places, place)]
 
     def _goals(self, place: int) -> list[Goal]:
-        """What the item at a place must be."""
+        """What any item at a place must be."""
         goals: list[Goal] = []
         for keyword, value, part, _ in self._facts:
             if keyword == "const":

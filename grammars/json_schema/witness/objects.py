@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
+from tether.grammars.json_schema.witness.arrays import MOST_CHOICES
 from tether.grammars.json_schema.witness.goals import Fact, Goal
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ class Objects:
         self._absent = [f.value for f in facts if f.keyword == "required" and not f.holds]
         self._low, self._high = search.counts(facts, "Properties")
         self._wanted = [*self._required(), *map(_missing, (f for f in facts if _is_missing(f)))]
-        self._named = {wanted.name for wanted in self._wanted}
         self._exact = next((f.value for f in self._facts if f.keyword == "const"), None)
 
     def first(self) -> dict[str, Any] | None:
@@ -93,18 +93,26 @@ class Objects:
     def _made(self, groups: Sequence[_Wanted]) -> dict[str, Any] | None:
         """An object of these members and, so that they are enough, others."""
         missing = max(0, self._low - len(groups))
-        wanted = sorted([*groups, *(_Wanted() for _ in range(missing))], key=_is_unnamed)
-        if self._high is not None and len(wanted) > self._high:
+        if self._high is not None and len(groups) + missing > self._high:
             return None
         made: dict[str, Any] = {}
-        for each in wanted:
-            member = next(self._members(each, list(made)), None)
+        for wanted in (group for group in groups if group.name is not None):
+            member = next(self._members(wanted, list(made)), None)
             if member is None:
-                if any(name not in self._named for name in made):  # its name might be wanted here
-                    self._search.effort.doubt()
                 return None
             made[member[0]] = member[1]
-        return made
+        unnamed = [group for group in groups if group.name is None]
+        return self._filled([*unnamed, *(_Wanted() for _ in range(missing))], made)
+
+    def _filled(self, wanted: list[_Wanted], made: dict[str, Any]) -> dict[str, Any] | None:
+        """The object with members that have no names yet; other names where they leave none."""
+        if not wanted:
+            return made
+        for name, value in self._members(wanted[0], list(made)):
+            whole = self._filled(wanted[1:], {**made, name: value})
+            if whole is not None:
+                return whole
+        return None
 
     def _members(self, wanted: _Wanted, taken: list[str]) -> Iterator[tuple[str, Any]]:
         for name in self._names(wanted, taken):
@@ -129,9 +137,19 @@ class Objects:
         plain = [Goal({"enum": [name]}, False) for name in known]
         for signs in product((False, True), repeat=len(patterns)):
             goals = [Goal({"pattern": p}, s) for p, s in zip(patterns, signs, strict=True)]
-            yield from self._search.value([*asked, *plain, *goals]) or ()
+            yield from self._several([*asked, *plain, *goals])
         for name in known:
             yield from self._search.value([*asked, Goal({"enum": [name]})]) or ()
+
+    def _several(self, goals: list[Goal]) -> Iterator[str]:
+        """Some names, one after the other."""
+        for _ in range(MOST_CHOICES):
+            found = self._search.value(goals)
+            if found is None:
+                return
+            yield found[0]
+            goals = [*goals, Goal({"enum": [found[0]]}, False)]
+        self._search.effort.doubt()
 
     def _known(self) -> tuple[list[str], list[str]]:
         """Names and patterns that facts speak about."""
@@ -169,10 +187,6 @@ def _is_named(part: dict[str, Any], name: str) -> bool:
     return name in part.get("properties", {}) or any(
         finds(pattern, name) for pattern in part.get("patternProperties", {})
     )
-
-
-def _is_unnamed(wanted: _Wanted) -> bool:
-    return wanted.name is None
 
 
 _MEMBERS = ("properties", "patternProperties", "additionalProperties", "propertyNames")
