@@ -29,6 +29,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("max_tokens", "top_k", "seed", "slots", "passages", "research"), int),
     "workers": int,
     "ray": str,
+    "tensor_parallel": bool,
     **dict.fromkeys(("temperature", "top_p", "min_p", "typical_p", "repetition_penalty"), float),
     "abstain_below": float,
     "draft": str,

@@ -6,7 +6,7 @@ Knows neither journal nor output; a batch runs one of these here, or several els
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 from tether.cli.batches import rows
@@ -83,11 +83,13 @@ class Work:
 
     Attributes:
         slots: Rows decoded at once.
+        drafts: Whether rows may draft, which they do by the clock.
     """
 
     session: Session
     maker: TaskMaker
     slots: int
+    drafts: bool = True
     _noted: set[str] = field(default_factory=set)
 
     def run(self, pending: Iterable[Pending]) -> Iterator[Ended]:
@@ -99,7 +101,8 @@ class Work:
         # A function for one row would leave a cycle of its frame, the row and the row's error.
         for place, line in pending:
             row = rows.read(line, self.maker.template)
-            yield self.maker.task(row, (place, row))
+            task = self.maker.task(row, (place, row))
+            yield task if self.drafts else _undrafted(task)
 
     def _ended(self, outcome: Outcome) -> Ended:
         place, row = outcome.task.origin
@@ -118,6 +121,10 @@ class Work:
             if about not in self._noted:
                 self._noted.add(about)
                 yield about, note
+
+
+def _undrafted(task: Task) -> Task:
+    return replace(task, settings=task.settings.model_copy(update={"draft": "off"}))
 
 
 def _unheeded(row: Row, task: Task, session: Session) -> Iterator[tuple[str, str]]:

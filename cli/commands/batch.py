@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tether.cli.batches.output import BatchOutput
     from tether.cli.batches.retry import Retry
     from tether.cli.batches.work import Runner
+    from tether.cli.config.settings import Resolved
     from tether.cli.config.settings_model import Settings
 
 EXAMPLES = """
@@ -136,18 +137,40 @@ def run(
     the batch with exit code 6. Rows that abstain (--abstain exit) go there too, counted apart: they
     are no failures.
     """
+    from tether.cli.config.settings import resolve
+
+    resolved = resolve(flags, profiles=profile or [])
+    if resolved["tensor_parallel"] and _follows(resolved):
+        return
     stream = None if source == "-" else Path(source)
     files = Files(stream, output, errors, retry, resume, overwrite)
     files.check()
-    _run(files, profile or [], flags)
+    _run(files, resolved)
 
 
-def _run(files: Files, profiles: list[str], flags: dict[str, Any]) -> None:
+def _follows(resolved: Resolved) -> bool:
+    """Meet the other ranks of a split model; whether this was one that only follows.
+
+    Raises:
+        UsageError: Rows are to be shared out as well.
+    """
+    from tether.decoding.models import ranks
+
+    if resolved["workers"] > 1 or resolved["ray"] is not None:
+        raise UsageError("--tensor-parallel excludes --workers and --ray.")
+    if ranks.begin() == 0:
+        return False
+    from tether.cli.batches.together import follow
+
+    follow()
+    return True
+
+
+def _run(files: Files, resolved: Resolved) -> None:
     from tether.cli.batches.job import Job
     from tether.cli.batches.retry import Retry
-    from tether.cli.config.settings import resolve
 
-    job = Job(resolve(flags, profiles=profiles), files.source.parent if files.source else None)
+    job = Job(resolved, files.source.parent if files.source else None)
     retry = Retry.read(files.retry) if files.retry else None
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(files.source))
@@ -166,6 +189,10 @@ def _begun(job: Job, source: Path | None, stack: ExitStack) -> tuple[Runner, dic
 
     maker = job.maker()
     said.warn(maker.said, job.resolved)
+    if job.resolved["tensor_parallel"]:
+        from tether.cli.batches.together import Leader
+
+        return Leader.begin(job, maker)
     num = job.resolved["workers"]
     if job.resolved["ray"] is None and num == 1:
         return job.begin(maker)

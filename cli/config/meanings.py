@@ -89,6 +89,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "unordered": "Write rows as they end instead of in input order.",
         "workers": "Processes that share the rows, one a device; changes speed, not text.",
         "ray": "Run the workers through Ray Data: `local`, or the address of a cluster.",
+        "tensor_parallel": "Split the model over the processes that torchrun started.",
     },
 }
 """Settings by what they are about, in the order of the help."""

@@ -151,6 +151,7 @@ class Settings(BaseModel):
     unordered: bool = _setting("unordered", False)
     workers: Annotated[int, Field(ge=1, le=1024)] = _setting("workers", 1)
     ray: Annotated[str, Field(min_length=1)] | None = _setting("ray", None)
+    tensor_parallel: bool = _setting("tensor_parallel", False)
 
 
 def field_name(key: str) -> str:

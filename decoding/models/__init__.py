@@ -75,13 +75,12 @@ def load(
 def _network(
     directory: Path, config: dict[str, Any], device: str, dtype: str, compiled: bool, backend: str
 ) -> Network:
-    import torch
-
-    from tether.decoding.models import lean, static
+    from tether.decoding.models import lean, ranks, static
 
     place = _device(device)
     kind = _dtype(dtype, place, directory, config)
-    if backend == "lean" or (backend == "auto" and lean.supports(config)):
+    whole = not ranks.begun()  # the library splits models, our own forward does not
+    if backend == "lean" or (backend == "auto" and whole and lean.supports(config)):
         network = lean.LeanNetwork(
             config, checkpoint.load_weights(directory), device=place, dtype=kind
         )

@@ -8,8 +8,9 @@ given: a boolean 4-D mask is silently wrong under eager attention.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,18 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.cache_utils import Cache
+from transformers.distributed import DistributedConfig
 from transformers.utils import logging
 
 from tether.decoding.cache import SlotCache, SlotLayer, Window
+from tether.decoding.models import ranks
 from tether.decoding.models.base import Edit, Watch, mix
 from tether.decoding.models.library_attention import check, watching
 from tether.decoding.models.library_edit import editing
 from tether.decoding.models.library_head import LibraryHead
 from tether.errors import ModelError
 
+_LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _ATTENTION_KINDS = frozenset({"full_attention", "sliding_attention"})
 
 
@@ -64,27 +68,34 @@ class HuggingFaceNetwork:
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
         self._exact: HuggingFaceNetwork | None = None
+        self._whole: Callable[[], Any] = lambda: copy.deepcopy(model).double()
 
     @classmethod
     def load(
         cls, directory: Path, *, device: torch.device, dtype: torch.dtype, compile: bool
     ) -> HuggingFaceNetwork:
-        """Load a checkpoint directory: safetensors only, no remote code, no network."""
+        """Load a checkpoint directory: safetensors only, no remote code, no network.
+
+        Where this process is one of several ranks, it holds its part, by the library's own plan.
+        """
         logging.set_verbosity_error()
         logging.disable_progress_bar()  # stderr is for our own words
-        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
-            config = AutoConfig.from_pretrained(directory, **options)
+            config = AutoConfig.from_pretrained(directory, **_LOCAL)
             _refuse_recurrent(config.get_text_config())
-            model = AutoModelForCausalLM.from_pretrained(
-                directory, config=config, dtype=dtype, use_safetensors=True, **options
-            )
+            options = _split(config) if ranks.begun() else {}
+            model = _library_model(directory, dtype, **options)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"transformers cannot load the model in {directory}: {error}",
                 hint="Give a directory with config.json, *.safetensors and tokenizer.json.",
             ) from error
-        return cls(model.to(device), compile=compile)
+        if not ranks.begun():
+            return cls(model.to(device), compile=compile)
+        network = cls(model, compile=compile)
+        # No part of a model can be made exact alone; what is exact is small enough for a rank.
+        network._whole = lambda: _library_model(directory, torch.float64).to(device)
+        return network
 
     @torch.inference_mode()
     def forward(
@@ -183,7 +194,7 @@ class HuggingFaceNetwork:
         if self.dtype == torch.float64:
             return self
         if self._exact is None:
-            self._exact = HuggingFaceNetwork(copy.deepcopy(self._model).double())
+            self._exact = HuggingFaceNetwork(self._whole())
         return self._exact
 
     def _masks(self, window: Window) -> Tensor | dict[str, Tensor]:
@@ -208,6 +219,32 @@ def _sliding_window(config: Any) -> tuple[int | None, bool]:
     if kinds is not None:
         return (config.sliding_window, True) if "sliding_attention" in kinds else (None, False)
     return getattr(config, "sliding_window", None), False
+
+
+def _library_model(directory: Path, dtype: torch.dtype, **options: Any) -> Any:
+    """A model of the library, from safetensors alone."""
+    return AutoModelForCausalLM.from_pretrained(
+        directory, dtype=dtype, use_safetensors=True, **_LOCAL, **options
+    )
+
+
+def _split(config: Any) -> dict[str, Any]:
+    """Options that give each rank its part.
+
+    Raises:
+        ModelError: The library has no plan for this architecture, or needs accelerate.
+    """
+    if find_spec("accelerate") is None:
+        raise ModelError(
+            "Splitting a model needs accelerate, which is not installed.",
+            hint='Install it: pip install "tether[parallel]".',
+        )
+    if not getattr(config.get_text_config(), "base_model_tp_plan", None):
+        raise ModelError(
+            f"The library has no plan to split {config.model_type} models.",
+            hint="Take one without --tensor-parallel.",
+        )
+    return {"distributed_config": DistributedConfig(tp_plan="auto")}
 
 
 def _refuse_recurrent(config: Any) -> None:
