@@ -20,6 +20,7 @@ from tether.decoding.models.base import Model
 _LONGEST = 8  # tokens of a match that are told apart
 _PLACES = 16  # the latest places of a pair of tokens that are looked at
 _FURTHEST = 12  # tokens copied at once: the drafter is asked again after them
+_BYTES = 64  # of the evidence that a quote may go on with
 _TRUST = 3.0  # so many examples weigh what is thought of a match before any are seen
 _EXITS = 2  # tokens drafted beside a copied one
 _LEAST = 0.05  # chance of a whole copy below which it is not gone on with
@@ -36,18 +37,24 @@ class Lookup:
     """See `Drafter`.
 
     Args:
-        model: Not needed: tokens are enough.
+        model: Its vocabulary spells the evidence.
     """
 
     name: ClassVar[str] = "lookup"
     needs: ClassVar[frozenset[Need]] = frozenset()
 
     def __init__(self, model: Model) -> None:
+        self._vocabulary = model.vocabulary
         self._texts: dict[object, _Text] = {}
         self._trust = Trust()
 
     def propose(self, spot: Spot, budget: int) -> Draft:
-        """What followed where the last tokens stood before, and ways out of it."""
+        """What followed where the last tokens stood before, and ways out of it.
+
+        Inside a quote of the evidence it is what the evidence goes on with, if that is one text.
+        """
+        if budget > 0 and (quoted := self._quoted(spot)):
+            return self._draft(quoted[: min(budget, _FURTHEST)], _LONGEST)
         text = self._text(spot.row, spot.context, len(spot.context) - spot.num_drafted)
         match = text.find(spot.context)
         if match is None or budget < 1:
@@ -73,6 +80,13 @@ class Lookup:
 
     def keep(self) -> None:
         """Nothing outlives the run."""
+
+    def _quoted(self, spot: Spot) -> list[int]:
+        """How a quote goes on that has come to where the evidence has one place left for it."""
+        quote = None if spot.matcher is None else spot.matcher.quote
+        if quote is None or not quote.span.depth or quote.span.high - quote.span.low > 1:
+            return []
+        return self._vocabulary.encode(quote.spans.ahead(quote.span, _BYTES).decode())
 
     def _text(self, row: object, context: Sequence[int], length: int) -> _Text:
         text = self._texts.setdefault(row, _Text())
