@@ -20,7 +20,7 @@ _SHIPPED: Mapping[str, str] = {
     "recycle": "tether.decoding.drafts.recycle:Recycle",
     "ngrams": "tether.decoding.drafts.ngrams:Ngrams",
 }
-AUTO: tuple[str, ...] = ("lookup",)
+AUTO: tuple[str, ...] = ("lookup", "recycle")
 """What `auto` drafts with: what needs nothing beside the model."""
 _MODELS: Mapping[str, str] = {
     "model": "tether.decoding.drafts.model:DraftModel",
