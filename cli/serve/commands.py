@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 64 << 20
 _PATIENCE_S = 2.0
 _MOST_AT_ONCE = 64
+_PAUSE_S = 0.1
 
 
 class Elsewhere(BaseException):
@@ -101,8 +103,12 @@ class CommandServer:
             self._room.acquire()
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # closed
-                return
+            except OSError:
+                self._room.release()
+                if self._listener.fileno() < 0:
+                    return
+                time.sleep(_PAUSE_S)  # no descriptors are left: some will be
+                continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -144,7 +150,7 @@ class CommandServer:
         calls.CALL.set(call)
         single.SETTLED.set(self._check)
         wires = {
-            number: Wire(descriptor, "wb" if number else "rb", STAGE, ended, call.check)
+            number: Wire(descriptor, "wb" if number else "rb", STAGE, ended)
             for number, descriptor in zip(line.said["streams"], line.descriptors, strict=True)
         }
         scene = Scene(line.said["folder"], line.said["variables"], texts(wires))

@@ -12,7 +12,7 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -45,13 +45,13 @@ class Scene:
         Raises:
             OSError: The folder is not there, or not to be entered.
         """
-        os.chdir(self.folder)
         for name in looks().keys() - self.variables.keys():
             del os.environ[name]
         for name, value in self.variables.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
         sys.stdin, sys.stdout, sys.stderr = self.streams
+        os.chdir(self.folder)
 
     def close(self) -> None:
         """Close the streams; what they still held is lost where nobody takes it."""
@@ -110,7 +110,8 @@ class Stage:
             raise
 
     def _leave(self) -> None:
-        self._own.put()
+        with suppress(OSError):  # the server's own folder may go, and is no one's need
+            self._own.put()
         self._lock.release()
 
 
@@ -122,27 +123,26 @@ class Wire(io.FileIO):
         mode: "rb" or "wb".
         stage: Where the command is that uses it.
         ended: The descriptor that can be read once the client has hung up.
-        hang_up: Raises what ends the command then.
     """
 
-    def __init__(
-        self, descriptor: int, mode: str, stage: Stage, ended: int, hang_up: Callable[[], None]
-    ) -> None:
+    def __init__(self, descriptor: int, mode: str, stage: Stage, ended: int) -> None:
         super().__init__(descriptor, mode)
-        self._stage, self._ended, self._hang_up = stage, ended, hang_up
+        self._stage, self._ended = stage, ended
 
     def readall(self) -> bytes:
         """All up to the end."""
         pieces = []
         with self._stage.off():
-            while self._ready(select.POLLIN) and (piece := os.read(self.fileno(), 1 << 16)):
+            self._wait(select.POLLIN)
+            while piece := os.read(self.fileno(), 1 << 16):
                 pieces.append(piece)
+                self._wait(select.POLLIN)
         return b"".join(pieces)
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401
         """As many bytes as there are."""
         with self._stage.off():
-            self._ready(select.POLLIN)
+            self._wait(select.POLLIN)
             piece = os.read(self.fileno(), len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
@@ -150,18 +150,21 @@ class Wire(io.FileIO):
     def write(self, data: Any) -> int:  # noqa: ANN401
         """As many bytes as there is room for."""
         with self._stage.off():
-            self._ready(select.POLLOUT)
+            self._wait(select.POLLOUT)
             return os.write(self.fileno(), data)
 
-    def _ready(self, event: int) -> bool:
-        """Wait until the descriptor is ready; a client that is gone ends the waiting."""
+    def _wait(self, event: int) -> None:
+        """Wait until the descriptor is ready.
+
+        Raises:
+            KeyboardInterrupt: The client has hung up meanwhile.
+        """
         poll = select.poll()
         poll.register(self.fileno(), event)
         poll.register(self._ended, select.POLLIN)
         ready = dict(poll.poll())
         if self._ended in ready and self.fileno() not in ready:
-            self._hang_up()
-        return True
+            raise KeyboardInterrupt
 
 
 def texts(wires: Mapping[int, Wire]) -> tuple[IO[str] | None, IO[str] | None, IO[str] | None]:
