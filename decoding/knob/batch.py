@@ -62,7 +62,7 @@ class Batch:
             ids(owners),
             ids([token for answer in answers for token in answer]),
             cache,
-            replace(window, last=ids(read)),
+            replace(window, reads=ids(read)),
         )
 
     def loss(self, network: Network, edit: Edit) -> Tensor:
