@@ -7,6 +7,7 @@ what a running `tether serve` does costs little more than Python itself.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -19,6 +20,9 @@ def main() -> None:
 
     if (code := served(sys.argv[1:])) is not None:
         sys.exit(code)
+    # torch's modules are a million objects that stay: looking them through again and again while
+    # everything loads would take a tenth of a short command.
+    gc.set_threshold(50_000, 20, 100)
     from tether.cli.app import main as run
 
     run()

@@ -91,6 +91,7 @@ class LeanNetwork:
         self._kv_heads: int = config.get("num_key_value_heads") or self.num_heads
         self._head_dim: int = config.get("head_dim") or config["hidden_size"] // self.num_heads
         self._eps: float = config.get("rms_norm_eps", 1e-6)
+        self._least = torch.tensor(self._eps, device=device, dtype=dtype)
         self._embedding = self._get("model.embed_tokens.weight")
         tied = config.get("tie_word_embeddings", False) or "lm_head.weight" not in weights
         self._head = self._embedding if tied else self._get("lm_head.weight")
@@ -235,7 +236,7 @@ class LeanNetwork:
         if hidden.is_cuda or hidden.dtype not in (torch.float32, torch.float64):
             return F.rms_norm(hidden, (hidden.shape[-1],), None, self._eps) * weight
         length: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
-        square = length * length * (1 / hidden.shape[-1]) + self._eps
+        square = torch.addcmul(self._least, length, length, value=1 / hidden.shape[-1])
         return hidden * square.rsqrt_() * weight
 
     def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
