@@ -7,7 +7,7 @@
 Options: --count 10000, --first SEED, --seconds S (then it stops), --graph FOLDER (built before, or
 kept there). Half of the queries choose evenly among what is allowed, half by logits that are drawn
 once a query, so that names and variables come back (`tests/query_walks.py`). Questions of yes or no
-and bare counts are not forced, and only counted. The store judges, with five seconds for each query.
+and bare counts are not forced, and only counted. The store judges, in five seconds each.
 CPU time is this process's own.
 """
 

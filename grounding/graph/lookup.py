@@ -13,6 +13,7 @@ from tether.grounding.graph.facts import Facts, Ids
 from tether.grounding.graph.names import Names
 from tether.grounding.graph.oracle import Oracle
 from tether.grounding.graph.reducer import Reducer
+from tether.grounding.graph.remote_scope import RemoteScope
 from tether.grounding.graph.scope import MOST_ROWS, FactsScope, Ground, VocabularyScope
 from tether.grounding.graph.shape import Pattern
 
@@ -20,7 +21,7 @@ ASK_S = 2.0
 """What the store may take to answer a check; the next check waits for a new one after that."""
 _MOST_BOUND = 200
 
-Scope = VocabularyScope | FactsScope
+Scope = VocabularyScope | FactsScope | RemoteScope
 
 
 class Lookup:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import oxigraph_server
 import pytest
 
 from tether.errors import GrammarError, LimitReached, UnavailableError, UsageError
@@ -28,35 +25,9 @@ CITIES = "PREFIX : <https://example.org/company#> SELECT ?x { ?x a :City }"
 @pytest.fixture(scope="module")
 def oxigraph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of Oxigraph's server over the example graph."""
-    program = shutil.which("oxigraph", path=str(Path(sys.executable).parent))
-    if program is None:
-        pytest.skip("needs the package oxigraph")
-    store = tmp_path_factory.mktemp("server") / "store"
     data = ROOT / "docs" / "examples" / "company.ttl"
-    subprocess.run([program, "load", "-l", store, "-f", data], check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    place = f"127.0.0.1:{port}"
-    served = subprocess.Popen(
-        [program, "serve-read-only", "-l", store, "-b", place],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait(port)
-        yield f"http://{place}/query"
-    finally:
-        served.terminate()
-        served.wait()
-
-
-def _wait(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("the server does not listen")
+    with oxigraph_server.oxigraph(tmp_path_factory.mktemp("server"), data) as url:
+        yield url
 
 
 def test_select_ask_and_construct(oxigraph: str) -> None:
