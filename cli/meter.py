@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from tether.cli.streams import coloured, is_terminal, say
+from tether.cli.bars import Bars
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import ProgressColumn
 
     from tether.grounding.corpus import Corpus
     from tether.grounding.document import Document
@@ -20,28 +18,8 @@ if TYPE_CHECKING:
 _REDRAW_S = 0.1
 
 
-class Meter:
+class Meter(Bars):
     """Bars on stderr, one a stage, where it is a terminal; see `maker.Progress`."""
-
-    def __init__(self) -> None:
-        self._bars: Progress | None = None
-
-    def __enter__(self) -> Self:
-        """Start drawing."""
-        if is_terminal(sys.stderr):
-            self._bars = _bars()
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop drawing; the last state stays on the screen."""
-        if self._bars is not None:
-            self._bars.stop()
 
     def stage(self, what: str, total: int) -> Advance:
         """Begin a stage of `total` steps."""
@@ -67,23 +45,13 @@ class Meter:
             yield document
         advance(corpus.size)
 
-    def message(self, text: str) -> None:
-        """A line on stderr that does not break the bars."""
-        if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
-        else:
-            say(text)
+    def columns(self) -> tuple[ProgressColumn, ...]:
+        """See Bars."""
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-
-def _bars() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description:<9}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True, no_color=not coloured(sys.stderr)),
-        refresh_per_second=4,
-    )
+        return (
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tether.errors import UsageError
+from tether.grounding.formats import lines
 
 
 def read(value: str, base: Path | None = None) -> str:
@@ -56,10 +57,4 @@ def decode(data: bytes, name: str) -> str:
     Raises:
         UsageError: They are not UTF-8; the message has the offset.
     """
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}.",
-            hint="Convert it first, for example: iconv -f latin1 -t utf-8.",
-        ) from error
+    return lines.decode(data, name, UsageError)

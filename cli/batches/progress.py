@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tether.cli.bars import Bars
 from tether.cli.batches.records import abstained
-from tether.cli.streams import coloured, is_terminal, say
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import ProgressColumn
 
     from tether.cli.batches.rows import Line
     from tether.cli.batches.work import Ended
 
 
-class BatchProgress:
+class BatchProgress(Bars):
     """Counts rows; draws a bar where stderr is a terminal.
 
     Args:
@@ -25,34 +23,23 @@ class BatchProgress:
     """
 
     def __init__(self, size: int | None) -> None:
+        super().__init__()
         self._size = size
-        self._bar: Progress | None = None
         self._began = time.perf_counter()
         self.num_rows = self.num_failed = self.num_tokens = self.num_taken_back = 0
         self.num_abstained = self.num_left_out = 0
 
     def __enter__(self) -> Self:
         """Start drawing."""
-        if is_terminal(sys.stderr):
-            self._bar = _bar()
-            self._task = self._bar.add_task("", total=self._size, rows=0, rate=0, failed=0)
-            self._bar.start()
+        super().__enter__()
+        if self._bars is not None:
+            self._task = self._bars.add_task("", total=self._size, rows=0, rate=0, failed=0)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop drawing; the last state stays on the screen."""
-        if self._bar is not None:
-            self._bar.stop()
 
     def fed(self, line: Line) -> None:
         """A line of the input was read."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=line.end)
+        if self._bars is not None:
+            self._bars.update(self._task, completed=line.end)
 
     def ended(self, ended: Ended) -> None:
         """A row ended."""
@@ -63,8 +50,8 @@ class BatchProgress:
         self.num_left_out += ended.num_left_out
         self.num_tokens += ended.num_tokens
         self.num_taken_back += ended.num_taken_back
-        if self._bar is not None:
-            self._bar.update(
+        if self._bars is not None:
+            self._bars.update(
                 self._task, rows=self.num_rows, rate=self._rate(), failed=self.num_failed
             )
 
@@ -79,28 +66,18 @@ class BatchProgress:
         left_out = f"; passages of the index left out for want of room: {self.num_left_out}"
         return summary + (left_out if self.num_left_out else "")
 
-    def message(self, text: str) -> None:
-        """A line on stderr that does not break the bar."""
-        if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
-        else:
-            say(text)
+    def columns(self) -> tuple[ProgressColumn, ...]:
+        """See Bars."""
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+        return (
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rows]} rows"),
+            TextColumn("{task.fields[rate]:.0f} tok/s"),
+            TextColumn("{task.fields[failed]} failed"),
+            TimeRemainingColumn(),
+        )
 
     def _rate(self) -> float:
         return self.num_tokens / max(time.perf_counter() - self._began, 1e-9)
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[rows]} rows"),
-        TextColumn("{task.fields[rate]:.0f} tok/s"),
-        TextColumn("{task.fields[failed]} failed"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, no_color=not coloured(sys.stderr)),
-        refresh_per_second=4,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO
 
-from tether.errors import EvidenceError
+from tether.errors import EvidenceError, TetherError
 
 _STEP = 1 << 20
 
@@ -43,16 +43,16 @@ def limited(stream: IO[bytes], limit: int) -> Iterator[tuple[int, bytes | None]]
             line = stream.readline(_STEP)
 
 
-def decode(data: bytes, place: str) -> str:
+def decode(data: bytes, place: str, kind: type[TetherError] = EvidenceError) -> str:
     """UTF-8 bytes as text, without a byte order mark.
 
     Raises:
-        EvidenceError: They are not UTF-8; the message has the offset.
+        TetherError: They are not UTF-8; of this kind, the message has the offset.
     """
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise EvidenceError(
+        raise kind(
             f"{place} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}.",
             hint="Convert it first, for example: iconv -f latin1 -t utf-8.",
         ) from error

@@ -12,7 +12,7 @@ import pytest
 from command_line import Tether
 from filelock import FileLock
 
-from tether.cli import indexing, meter
+from tether.cli import bars, indexing
 from tether.cli.describe import commands
 
 NOTES = {
@@ -334,7 +334,7 @@ def test_an_embedder_that_is_none_fails_before_anything_is_read(
 
 
 def test_bars_on_a_terminal(notes: Path, tether: Tether, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meter, "is_terminal", lambda stream: True)
+    monkeypatch.setattr(bars, "is_terminal", lambda stream: True)
     ran = tether("index", "build", "notes", "-o", "kb")
     assert (ran.code, ran.out) == (0, "")
     assert "reading" in ran.err
