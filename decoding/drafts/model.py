@@ -61,6 +61,10 @@ class DraftModel:
         """What it reads before a row's output; None where there is nothing to read."""
         return request.prompt
 
+    def scores(self, row: object, tokens: Sequence[int], mask: Mask | None) -> Tensor:
+        """Log-probabilities [vocab] after the tokens of a row, of what a mask allows."""
+        return self._reader.scores(row, tokens, mask)
+
     def propose(self, spot: Spot, budget: int) -> Draft:
         """See `Drafter.propose`. One chain a turn, with what the grammar forces in it."""
         prompt = self.prompt(spot.request)
@@ -119,7 +123,7 @@ class DraftModel:
         room = self._reader.network.max_positions - len(tokens)
 
         def scores(drafted: Sequence[int], mask: Mask | None) -> Tensor:
-            return self._reader.scores(spot.row, [*tokens, *drafted], mask)
+            return self.scores(spot.row, [*tokens, *drafted], mask)
 
         sampler = Sampler(spot, scores, self._unsaid, turn)
         self._drawn[spot.row] = sampler.sample(spot.request.draft_rule, min(budget, room))
@@ -129,7 +133,7 @@ class DraftModel:
         self, spot: Spot, tokens: Sequence[int], mask: Mask | None, state: int, count: int
     ) -> list[tuple[int, float]]:
         with self._clock.own():
-            scores = self._reader.scores(spot.row, tokens, mask)
+            scores = self.scores(spot.row, tokens, mask)
             return draw(scores, spot.request.sampling.temperature, state, count)
 
     def _pays(self, chain: Chain, num_tokens: int) -> bool:

@@ -50,7 +50,7 @@ class Reader:
         for start in range(common, len(tokens), _CHUNK):
             hidden = self._read(held.slot, tokens[start : start + _CHUNK])
         held.tokens[common:] = tokens[common:]
-        return self._allowed(hidden, mask)
+        return allowed(self.network, hidden, mask)
 
     def forget(self, row: object) -> None:
         """Free the place of a row that has ended."""
@@ -62,17 +62,6 @@ class Reader:
     def num_rows(self) -> int:
         """Rows that have a place."""
         return len(self._rows)
-
-    def _allowed(self, hidden: Tensor, mask: Mask | None) -> Tensor:
-        if mask is None:
-            return torch.log_softmax(self.network.head(hidden)[0].float(), 0)
-        bits = np.zeros(-(-self.network.head_size // 32), dtype=np.int32)
-        size = min(len(bits), len(mask))
-        bits[:size] = mask[:size]
-        packed = torch.from_numpy(bits)[None]
-        logits = step_logits(self.network, hidden, packed)[0].float()
-        allowed = unpack(packed.to(logits.device), len(logits))[0]
-        return torch.log_softmax(logits.masked_fill(~allowed, -torch.inf), 0)
 
     def _read(self, slot: int, tokens: Sequence[int]) -> Tensor:
         network = self.network
@@ -88,6 +77,19 @@ class Reader:
             self._cache.grow(slot + 1)
             self._rows[row] = _Held(slot)
         return self._rows[row]
+
+
+def allowed(network: Network, hidden: Tensor, mask: Mask | None) -> Tensor:
+    """Log-probabilities [vocab] of what a network's head reads in [1, width], on a mask."""
+    if mask is None:
+        return torch.log_softmax(network.head(hidden)[0].float(), 0)
+    bits = np.zeros(-(-network.head_size // 32), dtype=np.int32)
+    size = min(len(bits), len(mask))
+    bits[:size] = mask[:size]
+    packed = torch.from_numpy(bits)[None]
+    logits = step_logits(network, hidden, packed)[0].float()
+    held = unpack(packed.to(logits.device), len(logits))[0]
+    return torch.log_softmax(logits.masked_fill(~held, -torch.inf), 0)
 
 
 def draw(scores: Tensor, temperature: float, state: int, count: int) -> list[tuple[int, float]]:

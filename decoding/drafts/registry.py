@@ -23,6 +23,7 @@ _SHIPPED: Mapping[str, str] = {
 AUTO: tuple[str, ...] = ("lookup", "recycle")
 """What `auto` drafts with: what needs nothing beside the model."""
 _MODELS: Mapping[str, str] = {
+    "head": "tether.decoding.drafts.head:Head",
     "model": "tether.decoding.drafts.model:DraftModel",
     "rapid": "tether.decoding.drafts.rapid:Rapid",
     "swift": "tether.decoding.drafts.swift:Swift",
