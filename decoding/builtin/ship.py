@@ -50,6 +50,8 @@ def card(run: Path, report: Path, target: Path, home: Path) -> str:
         "count": figures["count"],
         "json_rows": json_table(figures["json"]),
         "short_rows": short_table(figures["short"]),
+        "graph_count": figures["graph_count"],
+        "graph_rows": graph_table(figures["graph"]),
     }
     return Template((home / "card.md").read_text(encoding="utf-8")).substitute(values)
 
@@ -69,6 +71,15 @@ def short_table(rows: list[dict[str, Any]]) -> str:
         f"| {row['task']}: {row['row']} | {share(row['exact'])} | "
         + (share(row["memory"]) if row["row"].startswith("contradict") else "")
         + " |"
+        for row in rows
+    )
+
+
+def graph_table(rows: list[dict[str, Any]]) -> str:
+    """Markdown lines of the rows over a graph."""
+    return "\n".join(
+        f"| {row['row']} | {'nothing' if row['mask'] == 'none' else 'the graph'} "
+        f"| {'yes' if row['linked'] else 'no'} | {share(row['exact'])} | {row['f1']:.3f} |"
         for row in rows
     )
 
