@@ -42,7 +42,7 @@ def train(model: Model, texts: Iterable[Sequence[Text]], steps: int, seed: int) 
         range(steps), _samples(network, texts, seed), strict=False
     ):
         optimiser.zero_grad()
-        loss(network, net, states, ahead, targets).backward()
+        torch.autograd.backward(loss(network, net, states, ahead, targets))
         optimiser.step()
         rates.step()
     return net
@@ -88,7 +88,7 @@ def _samples(
     for batch in texts:
         pairs = _pairs(network, batch)
         order = torch.randperm(len(pairs[0]), generator=source)
-        for part in order.split(_BATCH):
+        for part in torch.split(order, _BATCH):
             yield pairs[0][part], pairs[1][part], pairs[2][part]
 
 
