@@ -43,8 +43,10 @@ def main(
 def packed_error(error: Exception) -> dict[str, Any]:
     """An error as JSON; what is no error of ours is a bug."""
     if not isinstance(error, TetherError):
-        problem = f"A worker failed: {type(error).__name__}: {error}"
-        error = InternalError(problem, hint="Run it again with --debug and report what it says.")
+        error = InternalError(
+            f"A worker failed: {type(error).__name__}: {error}",
+            hint="Run it again with TETHER_DEBUG=1 and report what it says.",
+        )
     parts = {key: getattr(error, key) for key in ("message", "hint", "pointer", "excerpt")}
     return {"class": type(error).__name__, **parts}
 

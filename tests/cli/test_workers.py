@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import worker_child
 from command_line import Tether
 from fake_engine import FakeEngine
 
+from tether.cli import app
 from tether.cli.batches import process
 from tether.cli.batches.work import Ended, Pending
 
@@ -189,6 +191,19 @@ def test_a_closed_pipe_ends_the_workers(home: Path, pids: Path) -> None:
     _, err = batch.communicate(timeout=20)
     assert (batch.returncode, err) == (0, b"")
     assert within(5, pids)
+
+
+def test_memory_does_not_grow_with_the_rows(home: Path) -> None:
+    peaks = []
+    for num_rows in (200, 200, 1500):  # what is made once is made at first
+        write(home / "in.jsonl", [{"prompt": f"text {n}", "id": f"r{n}"} for n in range(num_rows)])
+        tracemalloc.start()
+        try:
+            assert app.run(["batch", *FILES, "--workers", "2"]) == 0
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 12 * 1300
 
 
 def test_what_goes_between_processes_comes_back() -> None:
