@@ -64,7 +64,7 @@ def ask(
         mask: A level of guarantee, "none" for free text, or a constraint of another kind.
         grounds: Methods of grounding, such as `link`.
     """
-    constraint = _constraint(model, world.graph, mask)
+    constraint = constraint_of(model, world.graph, mask)
     requests = [
         Request(
             key=str(number),
@@ -87,7 +87,8 @@ def sources(
     return bind_all(parse_all(grounds), given)
 
 
-def _constraint(model: Model, graph: Graph, mask: Mask | Constraint) -> Constraint | None:
+def constraint_of(model: Model, graph: Graph, mask: Mask | Constraint) -> Constraint | None:
+    """The constraint of a level over a graph; None for "none"."""
     if isinstance(mask, Constraint):
         return mask
     if mask == "none":
