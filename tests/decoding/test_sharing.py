@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from tether.decoding import admission, models
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.request import Delta, Request, Sampling
+from tether.decoding.row import Row
 from tether.decoding.sharing import LEAST, common
 from tether.decoding.waiting import Waiting
 from tether.grammars import regex
@@ -165,6 +168,29 @@ def test_cancelled_while_its_prompt_is_read(model: Model, monkeypatch: pytest.Mo
         ended.append((result.key, result.finish))
     assert dict(ended)["long"] == "cancelled"
     assert {key for key, _ in ended} == {"short", "long", "after"}
+
+
+def test_rows_that_ended_are_let_go(single: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come: what is held is bounded by the slots."""
+    alive: weakref.WeakSet[Row] = weakref.WeakSet()
+    most = 0
+
+    class Counted(Row):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            alive.add(self)
+
+    def endless() -> Iterator[Request]:
+        nonlocal most
+        for n in range(61):
+            if n % 20 == 19:
+                gc.collect()
+                most = max(most, len(alive))
+            yield ask(single, str(n), f"{HEAD[: n % 40]}{n}", max_tokens=1 + n % 3)
+
+    monkeypatch.setattr("tether.decoding.loop.Row", Counted)
+    assert sum(1 for _ in Loop(single, slots=4, ahead=4).run(endless())) == 61
+    assert 0 < most <= 10
 
 
 class TestWaiting:
