@@ -53,6 +53,12 @@ def step_logits(network: Network, hidden: Tensor, masks: Tensor | None) -> Tenso
     return whole.index_copy_(1, ids, found)
 
 
+def pays(network: Network) -> bool:
+    """Whether a head is so large that masks may be worth looking at."""
+    worth = _WORTH.get(network.device.type, _WORTH_ELSEWHERE)
+    return network.head_size * network.head_width >= worth
+
+
 def linear_at(hidden: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor) -> Tensor:
     """`F.linear(hidden, weight[ids], bias[ids])` without a copy of all these weights on a CPU."""
     part = _PART if hidden.device.type == "cpu" else max(1, len(ids))
@@ -66,10 +72,10 @@ def linear_at(hidden: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor) 
 
 def _few(network: Network, masks: Tensor) -> Ids | None:
     """The tokens that some row allows, rising; None where the whole head is as cheap."""
+    if not pays(network):
+        return None
     size, width = network.head_size, network.head_width
     worth = _WORTH.get(network.device.type, _WORTH_ELSEWHERE)
-    if size * width < worth:
-        return None
     words = np.bitwise_or.reduce(masks.numpy().view(np.uint32), axis=0)
     count = int(np.bitwise_count(words).sum())
     if count * _SHARE > size or (size - count) * width < worth:

@@ -20,6 +20,7 @@ from tether.decoding.drafts.draft import NOTHING, Draft
 from tether.decoding.drafts.drafting import Drafted, Drafting, Outcome
 from tether.decoding.drafts.rules_law import is_ruled, laws
 from tether.decoding.drafts.rules_walk import reads, walk
+from tether.decoding.head import pays
 from tether.decoding.lanes import Reading
 from tether.decoding.row import Row
 from tether.decoding.views import Views
@@ -68,8 +69,9 @@ class Ahead:
             return None
         views, rows = self._views, self._rows
         nodes = [views.drafted(row, reading) for row in self._drafted]
-        if any(not drafted.masks for drafted in self._drafted.values()):
-            masks = None  # free text reads the whole head
+        is_free = any(not drafted.masks for drafted in self._drafted.values())
+        if is_free or not pays(views.networks["model"]):
+            masks = None  # the whole head is read anyway
         if masks is not None:
             masks = torch.cat([masks, *map(_masks, self._drafted.values())])
         hidden = torch.cat([views.own(rows, reading), *nodes])
@@ -147,13 +149,13 @@ class Ahead:
         for row, turn in self._turns.items():
             drafted = self._drafted.get(row)
             accepted = [] if drafted is None else turn.accepted(row, self._views)
-            wants = self._drafting.wants(row)
+            needs = self._drafting.needs(row)
             outcome = Outcome(
                 context=turn.context,
                 choices=turn.choices(row),
                 accepted=accepted,
-                logits=self._logits_of(row, logits[places[row]]) if wants else None,
-                hidden=self._hidden_of(row, reading) if wants else None,
+                logits=self._logits_of(row, logits[places[row]]) if "logits" in needs else None,
+                hidden=self._hidden_of(row, reading) if "hidden" in needs else None,
             )
             self._drafting.learn(row, drafted, outcome)
 

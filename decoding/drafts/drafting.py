@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Spot, Verdict
+from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Need, Spot, Verdict
 from tether.decoding.drafts.grow import Grower, Sapling
 from tether.decoding.drafts.length import CostCurve, most_worth
 from tether.decoding.drafts.registry import make
@@ -134,9 +134,9 @@ class Drafting:
                 "--draft-rule match.",
             )
 
-    def wants(self, row: Row) -> bool:
-        """Whether some drafter of a row reads logits or hidden states of verdicts."""
-        return any(self._drafter(name).needs for name in row.request.drafters)
+    def needs(self, row: Row) -> set[Need]:
+        """What the drafters of a row read of verdicts."""
+        return {need for name in row.request.drafters for need in self._drafter(name).needs}
 
     def timed(self, tokens: int, seconds: float) -> None:
         """A forward over so many tokens took so long."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from tether.decoding.drafts import kept
 from tether.decoding.drafts.draft import NOTHING, Draft, Need, Spot, Verdict
-from tether.decoding.drafts.successors import BEST, Ranks, best, places
+from tether.decoding.drafts.successors import BEST, Ranks, best
 from tether.decoding.models.base import Model
 
 _WORTH_KEEPING = 64  # turns learned from since the file was read
@@ -58,7 +58,7 @@ class Recycle:
         if verdict.logits is None:
             return
         ids, _ = best(verdict.logits)
-        tokens = [place[-1] for place in places(verdict, 1)]
+        tokens = [verdict.context[-1], *verdict.draft.tokens]
         certain = [0, *(1 + node for node in verdict.accepted)]
         for at in (*range(len(tokens)), *certain):
             self._after[tokens[at]] = ids[at]
