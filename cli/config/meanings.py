@@ -7,7 +7,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "model": "A model directory, an id in the local hub cache, or `builtin` (the shipped one).",
         "device": "`auto`, `cpu`, `cuda` or `cuda:1`.",
         "dtype": "Number format of the weights.",
-        "compile": "Run the forward through torch.compile.",
+        "compile": "Compile the forward; on GPUs, capture it as CUDA graphs.",
     },
     "server": {
         "server": "Let `tether serve` do it where it runs with the same model: `auto` or `never`.",

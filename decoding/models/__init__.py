@@ -31,7 +31,7 @@ def load(
         model: A directory, an id in the local hub cache, or None for the shipped model.
         device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1" ...
         dtype: "auto", "float32", "bfloat16", "float16" or "float64".
-        compile: Run the forward through torch.compile.
+        compile: Compile the forward; on GPUs, capture it as CUDA graphs.
         backend: "lean" is our own forward for the Llama family, "transformers" any architecture;
             "auto" takes lean where it computes the checkpoint exactly.
 
