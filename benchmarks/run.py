@@ -22,7 +22,8 @@ from rows import RESULTS, parser, say
 HERE = Path(__file__).resolve().parent
 # Seconds after which a benchmark is stopped; what it wrote by then stays.
 LIMITS = {
-    "startup": 90, "serve": 330, "batch": 400, "step": 90, "loop": 240, "drafts": 400, "peers": 600, "head": 300,
+    "startup": 90, "serve": 330,
+    "batch": 400, "step": 90, "loop": 240, "drafts": 400, "peers": 600, "head": 300,
     "verbatim": 240, "forward": 300, "throughput": 900,
     "gpu": 600,
 }  # fmt: skip

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ def main() -> None:
     chosen = options(__doc__)
     results = Rows("serve", quick=chosen.quick)
     with serving() as server:
-        ready = {
+        ready: dict[str, Callable[[], Figures]] = {
             _FLOOR: Command(["-c", "pass"]),
             "served": Served(Command(_ASKED), server),
             "alone": Command([*_ASKED, "--server", "never"]),
