@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from tether.errors import EvidenceError
+from tether.errors import EvidenceError, UsageError
 
 if TYPE_CHECKING:
+    from tether.cli.config.settings import Resolved
     from tether.grammars.spec import Spec
     from tether.grammars.vocabulary import Vocabulary
     from tether.graphs import Role
@@ -89,6 +91,63 @@ class Source:
                 found = graph.lookup(vocabulary.key, vocabulary.encode, progress=meter)
             self._lookups[vocabulary.key] = found
         return self._lookups[vocabulary.key]
+
+
+class Remote(Source):
+    """A graph by its endpoint.
+
+    Args:
+        url: The address; no other host is asked.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Path(url))
+        self.url = url
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph; what it holds is asked once a day.
+
+        Raises:
+            EvidenceError: The endpoint holds no triples.
+            LimitReached: The endpoint takes too long to say what it holds.
+            OutputError: What it says cannot be kept.
+            UnavailableError: The endpoint cannot be asked.
+            UsageError: The address is none.
+        """
+        from tether.cli.commands.paths import cache_dir
+        from tether.cli.meter import Meter
+        from tether.grounding.graph.remote import Endpoint
+        from tether.grounding.graph.remote_graph import RemoteGraph
+
+        endpoint = Endpoint(self.url, {urlsplit(self.url).hostname or ""})
+        with Meter() as meter:
+            return RemoteGraph.at(endpoint, cache_dir(), meter)
+
+    @property
+    def key(self) -> str:
+        """What it holds and where it is."""
+        return f"{self.digest} {self.url}"
+
+
+def named(resolved: Resolved) -> Source | None:
+    """The graph that settings name.
+
+    Raises:
+        UsageError: They name two.
+    """
+    if resolved["endpoint"] is None:
+        return source(resolved["graph"])
+    if resolved["graph"] is not None:
+        raise UsageError(
+            "A graph and an endpoint are named.", hint="Give --graph or --endpoint, not both."
+        )
+    return _remote(resolved["endpoint"])
+
+
+@lru_cache(maxsize=4)
+def _remote(url: str) -> Remote:
+    return Remote(url)
 
 
 def source(path: str | None) -> Source | None:

@@ -36,7 +36,7 @@ _KINDS: dict[str, Any] = {
     "draft_tokens": int,
     "draft_model": str,
     "draft_rule": Literal["match", "token", "block", "paths", "rsd"],
-    "graph": str,
+    **dict.fromkeys(("graph", "endpoint"), str),
     "guarantee": Literal["syntax", "vocabulary", "adjacent", "nonempty"],
     **dict.fromkeys(("execute", "explain"), bool),
     "retrieve": Literal["auto", "bm25", "dense", "hybrid"],
@@ -79,6 +79,7 @@ _METAVARS = {
     "draft": "auto|off|NAME,...",
     "draft_model": "NAME",
     "graph": "FOLDER|FILE",
+    "endpoint": "URL",
     "ray": "ADDRESS",
 }
 _SPECIAL = {"think": "Let the model reason before it answers; `--think=TEXT` sets the end mark."}
@@ -95,7 +96,7 @@ JSON = (
     *("whitespace", "bound", "formats", "allow_remote", "verbatim"),
 )
 TEXT = ("regex", "choices", "grammar", "verbatim", "stop")
-QUERY = ("graph", "guarantee", "execute", "explain")
+QUERY = ("graph", "endpoint", "guarantee", "execute", "explain")
 OUTPUT = tuple(GROUPS["output"])
 BATCH = tuple(GROUPS["batch"])
 

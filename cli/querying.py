@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tether.cli import single, streams
-from tether.cli.graphs import source
+from tether.cli.graphs import named
 from tether.errors import LimitReached, UsageError
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def ask(given: single.Given, flags: Mapping[str, Any], output: Output) -> None:
 
     resolved = resolve({**flags, "sparql": True}, profiles=given.profiles or ())
     single.SETTLED.get()(resolved)
-    graph = source(resolved["graph"])
+    graph = named(resolved)
     if resolved["execute"] and graph is None:
-        raise UsageError("--execute needs a graph.", hint="Give --graph FOLDER.")
+        raise UsageError("--execute needs a graph.", hint="Give --graph FOLDER, or --endpoint URL.")
     task = single.task_of(given, resolved, is_json=False)
     loaded = engine.load(resolved.settings)
     single.tell_overlooked(task, loaded)
@@ -52,7 +52,7 @@ def ask(given: single.Given, flags: Mapping[str, Any], output: Output) -> None:
 
 def _rows(outcome: Outcome, resolved: Resolved) -> Answer | None:
     """The rows of a good query, where they were asked for."""
-    graph = source(resolved["graph"])
+    graph = named(resolved)
     if graph is None or not resolved["execute"] or outcome.error is not None:
         return None
     from tether.grounding.graph.answer import Limits

@@ -93,7 +93,7 @@ def _read(resolved: Resolved) -> Said:
         return _free(quoted)
     value, base = resolved[key], resolved.origins[key].base
     if key == "sparql":
-        return Said(Spec.from_query(resolved["guarantee"], graphs.source(resolved["graph"])))
+        return Said(Spec.from_query(resolved["guarantee"], graphs.named(resolved)))
     if key == "schema":
         spec = Spec.from_schema_argument(value, base, **_options(resolved))
         return Said((spec.bundled() if resolved["allow_remote"] else spec).quoting(quoted))

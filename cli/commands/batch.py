@@ -35,7 +35,7 @@ tether batch rows.jsonl -o out.jsonl --workers 4
 
 _ROWS = (
     *("schema", "type", "regex", "choices", "grammar", "property_order", "whitespace", "bound"),
-    *("verbatim", "stop", "graph", "guarantee"),
+    *("verbatim", "stop", "graph", "endpoint", "guarantee"),
 )
 
 

@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "query": {
         "sparql": "`true`: queries of SPARQL are what may be said, as with `tether sparql`.",
         "graph": "A graph: its folder or a file of RDF (.ttl, ...). Queries name what is in it.",
+        "endpoint": "In place of a graph here, the address of a SPARQL endpoint: only it is asked.",
         "guarantee": "What holds of a query; default: `nonempty` with a graph, `syntax` without.",
         "execute": "Run the query and write its rows instead.",
         "explain": "Say on stderr what was guaranteed, and how it came about.",

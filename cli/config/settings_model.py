@@ -84,6 +84,7 @@ class Settings(BaseModel):
     grammar: str | None = _setting("grammar", None)
     sparql: Literal[True] | None = _setting("sparql", None)
     graph: str | None = _setting("graph", None)
+    endpoint: str | None = _setting("endpoint", None)
     guarantee: Literal["syntax", "vocabulary", "adjacent", "nonempty"] | None = _setting(
         "guarantee", None
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,7 @@ _MOST_CLASSES = 1000
 _DAY_S = 24 * 3600
 _LIMITS = Limits(seconds=60.0, rows=2 * MOST_TRIPLES, cells=8 * MOST_TRIPLES)
 _NOTE = "summary.json"
+_SPACE = re.compile("^<(.*[#/])")
 
 
 def summary(endpoint: Endpoint, cache: Path, progress: Progress | None = None) -> tuple[Path, bool]:
@@ -64,7 +67,7 @@ def _make(endpoint: Endpoint, kept: Path, progress: Progress) -> None:
             stream.writelines(f"{triple} .\n" for triple in asked.triples(progress))
         if not data.stat().st_size:
             raise EvidenceError(f"{endpoint.url} holds no triples.")
-        build(made, Source([data]), progress=progress)
+        build(made, Source([data]), prefixes=asked.prefixes, progress=progress)
         (made / _NOTE).write_text(json.dumps({"url": endpoint.url, "whole": asked.is_whole}))
         shutil.rmtree(kept, ignore_errors=True)
         made.replace(kept)
@@ -75,7 +78,13 @@ class _Asked:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._spaces = Counter[str]()
         self.is_whole = True
+
+    @property
+    def prefixes(self) -> list[tuple[str, str]]:
+        """The empty prefix for the namespace of most subjects; endpoints declare none."""
+        return [("", space) for space, _ in self._spaces.most_common(1)]
 
     def triples(self, progress: Progress) -> Iterator[str]:
         """N-Triples, some of them twice."""
@@ -83,6 +92,7 @@ class _Asked:
         advance = progress.stage("asking", len(found))
         for number, (predicate,) in enumerate(found):
             for subject, other in self._rows("?s ?o", f"?s {predicate} ?o", MOST_TRIPLES):
+                self._spaces.update(_SPACE.findall(subject))
                 yield f"{subject} {predicate} {other}"
             advance(number + 1)
         yield from self._classes()
