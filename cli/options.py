@@ -35,6 +35,7 @@ _KINDS: dict[str, Any] = {
     "draft": str,
     "draft_tokens": int,
     "draft_model": str,
+    "lossy": Literal["off", "typical"],
     "draft_rule": Literal["match", "token", "block", "paths", "rsd"],
     **dict.fromkeys(("graph", "endpoint"), str),
     "guarantee": Literal["syntax", "vocabulary", "adjacent", "nonempty"],

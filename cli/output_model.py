@@ -37,6 +37,7 @@ class Stats(Shape):
     expert_tokens: int = Field(description="Choices that the expert made.")
     drafted_tokens: int = Field(description="Read before they were chosen (--draft).")
     accepted_tokens: int = Field(description="Of those, the ones that the text then had.")
+    lossy_tokens: int = Field(description="Drafted tokens taken in place of the choice (--lossy).")
 
 
 class PassageUse(Shape):

@@ -146,6 +146,7 @@ class Preparer:
             drafters=parse_drafters(settings.draft, has_model=settings.draft_model is not None),
             draft_tokens=settings.draft_tokens,
             draft_rule=settings.draft_rule,
+            lossy=settings.lossy,
         )
 
     def _constraint(self, task: Task, evidence: Evidence) -> Constraint | None:

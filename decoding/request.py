@@ -69,6 +69,7 @@ class Request:
         draft_tokens: The most that are drafted at once.
         draft_rule: How drafts of a model are accepted (`drafts/rules.py`). All but `match` draw
             another sample of the same distribution than without drafts.
+        lossy: `typical` takes drafted tokens that are merely likely enough: another text, faster.
         cancel: Set by another thread to end the row before its time.
     """
 
@@ -88,6 +89,7 @@ class Request:
     drafters: tuple[str, ...] = ()
     draft_tokens: int = 16
     draft_rule: DraftRule = "match"
+    lossy: Literal["off", "typical"] = "off"
     cancel: Event | None = None
 
 
@@ -111,6 +113,7 @@ class RowStats:
     view_forwards: int = 0
     expert_tokens: int = 0
     drafted_tokens: int = 0
+    lossy_tokens: int = 0
     accepted_tokens: int = 0
 
 

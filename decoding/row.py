@@ -54,7 +54,7 @@ class Row:
         self._answer_from = len(request.prompt)
         self._num_forwards = self._num_thought = self._num_taken_back = 0
         self._num_view_forwards = self._num_led = 0
-        self._num_drafted = self._num_accepted = 0
+        self._num_drafted = self._num_accepted = self._num_lossy = 0
         self._forced_at: list[int] = []
         self._credits: dict[int, dict[int, float]] = {}
         self._place = Place()
@@ -157,6 +157,10 @@ class Row:
         self._num_view_forwards += views
         self._num_led += led
 
+    def swayed(self) -> None:
+        """A drafted token was taken in the place of the choice (`--lossy`)."""
+        self._num_lossy += 1
+
     def drafted(self, num_tokens: int, num_accepted: int) -> None:
         """So many tokens were read before they were chosen, and so many of them then were."""
         self._num_drafted += num_tokens
@@ -222,6 +226,7 @@ class Row:
                 view_forwards=self._num_view_forwards,
                 expert_tokens=self._num_led,
                 drafted_tokens=self._num_drafted,
+                lossy_tokens=self._num_lossy,
                 accepted_tokens=self._num_accepted,
             ),
             support=self._support(),

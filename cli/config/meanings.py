@@ -57,6 +57,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "draft": "Draft tokens ahead: `auto`, `off`, or drafters by name; changes speed, not text.",
         "draft_tokens": "The most tokens drafted at once.",
         "draft_model": "The smaller model that drafts (drafters `model` and `rapid`); as `model`.",
+        "lossy": "`typical`: take drafted tokens that are likely enough. Faster; another text.",
         "draft_rule": "How drafts of a model are accepted; all but `match` are other samples.",
     },
     "grounding": {

@@ -123,6 +123,7 @@ class Settings(BaseModel):
     draft: Annotated[str, AfterValidator(_drafters)] = _setting("draft", "auto")
     draft_tokens: Annotated[int, Field(ge=1, le=64)] = _setting("draft_tokens", 16)
     draft_model: str | None = _setting("draft_model", None)
+    lossy: Literal["off", "typical"] = _setting("lossy", "off")
     draft_rule: Literal["match", "token", "block", "paths", "rsd"] = _setting("draft_rule", "match")
 
     index: str | None = _setting("index", None)
@@ -171,7 +172,7 @@ ROW_KEYS = (
     "property_order", "whitespace", "bound", "formats",
     "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
-    "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "passages", "order",
+    "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "lossy", "passages", "order",
     "draft_rule", "structure", "research", "abstain", "abstain_below", "ground", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -18,8 +19,8 @@ from torch import Tensor
 from tether.decoding.contrast import own_logits
 from tether.decoding.drafts.draft import NOTHING, Draft
 from tether.decoding.drafts.drafting import Drafted, Drafting, Outcome
-from tether.decoding.drafts.rules_law import is_ruled, laws
-from tether.decoding.drafts.rules_walk import reads, walk
+from tether.decoding.drafts.rules_law import is_lossy, is_ruled, laws
+from tether.decoding.drafts.rules_walk import reads, walk, walk_typical
 from tether.decoding.head import pays
 from tether.decoding.lanes import Reading
 from tether.decoding.row import Row
@@ -113,19 +114,20 @@ class Ahead:
             masks: int32 [rows, words]; None for none.
         """
         for place, row in enumerate(rows):
-            if row not in self._turns or not is_ruled(row.request):
+            if row not in self._turns or not (is_ruled(row.request) or is_lossy(row.request)):
                 continue
             if row not in self._planned:
                 here = None if masks is None else masks[place : place + 1]
                 self._planned[row] = self._plan(row, logits[place : place + 1], here)
             if self._planned[row]:
-                tokens[place] = self._planned[row].popleft()
+                said = self._planned[row].popleft()
+                if said != tokens[place] and is_lossy(row.request):
+                    row.swayed()
+                tokens[place] = said
 
     def _plan(self, row: Row, logits: Tensor, mask: Tensor | None) -> deque[int]:
         """The tokens of a row in this turn by its rule; it stands before all of them."""
-        drawn = self._drafting.drawn(row)
-        if drawn is None:
-            return deque()
+        sampling = row.request.sampling
         draft = NOTHING
         if (drafted := self._drafted.get(row)) is not None and self._logits is not None:
             draft, first = drafted.draft, self._turns[row].first
@@ -135,8 +137,14 @@ class Ahead:
             if mask is not None:
                 own = _masks(drafted) if drafted.masks else mask.expand(len(draft), -1)
                 mask = torch.cat([mask, own])
-        chances = laws(row.request.sampling, logits, mask)
-        return deque(walk(drawn, reads(draft, chances, drawn.whole)))
+        if is_lossy(row.request):
+            warm = replace(sampling, temperature=sampling.temperature or 1.0)
+            chosen = [] if drafted is None else [gain > 0 for gain in drafted.gains]
+            return deque(walk_typical(draft, laws(warm, logits, mask), chosen))
+        drawn = self._drafting.drawn(row)
+        if drawn is None:
+            return deque()
+        return deque(walk(drawn, reads(draft, laws(sampling, logits, mask), drawn.whole)))
 
     def end(self, reading: Reading, logits: Tensor) -> None:
         """Keep in the cache what came true, and learn.

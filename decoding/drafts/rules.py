@@ -89,20 +89,33 @@ def candidates_rule(p: Tensor, q: Tensor, tokens: Sequence[int]) -> Law:
 
 
 def typical_rule(p: Tensor, tokens: Sequence[int], least: float = 0.09, depth: float = 0.3) -> Law:
-    """Accept tokens that are likely enough for how sure the model is. This changes the text's law.
+    """Accept tokens as long as they are typical. This changes the law of the text.
 
     Args:
         p: [length + 1, vocab].
         tokens: Of the chain.
-        least: A token with this probability is accepted, however sure the model is.
+        least: See `is_typical`.
+        depth: See `is_typical`.
+    """
+    taken = 0
+    while taken < len(tokens) and is_typical(p[taken], tokens[taken], least, depth):
+        taken += 1
+    accept = torch.zeros(len(tokens) + 1, dtype=p.dtype, device=p.device)
+    accept[taken] = 1
+    return Law(accept, p)
+
+
+def is_typical(p: Tensor, token: int, least: float = 0.09, depth: float = 0.3) -> bool:
+    """Whether a token is likely enough for how sure the model is.
+
+    Args:
+        p: [vocab].
+        token: The token.
+        least: With this probability it is, however sure the model is.
         depth: Times exp(-entropy): this probability is enough where the model is unsure.
     """
-    ids = torch.tensor(tokens, dtype=torch.int64, device=p.device)[:, None]
-    entropy = -torch.xlogy(p[:-1], p[:-1]).sum(1)
-    enough = p[:-1].gather(1, ids)[:, 0] > (depth * (-entropy).exp()).clamp(max=least)
-    accept = torch.zeros(len(tokens) + 1, dtype=p.dtype, device=p.device)
-    accept[int(enough.long().cumprod(0).sum())] = 1
-    return Law(accept, p)
+    entropy = -torch.xlogy(p, p).sum()
+    return float(p[token]) > min(least, depth * float((-entropy).exp()))
 
 
 def leftover(p: Tensor, q: Tensor, otherwise: Tensor | None = None) -> Tensor:

@@ -22,6 +22,11 @@ def is_ruled(request: Request) -> bool:
     return request.draft_rule != "match" and is_drawn
 
 
+def is_lossy(request: Request) -> bool:
+    """Whether a row takes drafted tokens that are only typical (`--lossy`)."""
+    return request.lossy != "off" and request.sampling.repetition_penalty == 1
+
+
 def laws(sampling: Sampling, logits: Tensor, masks: Tensor | None) -> Tensor:
     """What tokens are drawn from after mask, bias, temperature and truncation, float64 [n, vocab].
 

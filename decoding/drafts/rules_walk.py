@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tether.decoding.drafts.draft import Draft
-from tether.decoding.drafts.rules import block_rule, candidates_rule
+from tether.decoding.drafts.rules import block_rule, candidates_rule, is_typical
 from tether.decoding.drafts.rules_paths import Path, greatest
 from tether.decoding.noise import gumbel, row_state
 
@@ -67,6 +67,28 @@ def walk(drawn: Drawn, answers: Answers) -> list[int]:
         return []
     _fit(drawn, len(first))
     return _by_paths(drawn, answers) if drawn.paths else _by_candidates(drawn, answers)
+
+
+def walk_typical(tree: Draft, laws: Tensor, chosen: Sequence[bool]) -> list[int]:
+    """The drafted tokens that a row takes because they are typical; the text is another one by it.
+
+    Args:
+        tree: What was drafted, whoever drew it.
+        laws: float [1 + nodes, vocab], the model's distributions at the row's end and the nodes.
+        chosen: Of each node, whether a token is chosen after it; else the grammar forces one.
+    """
+    said, node = list[int](), -1
+    while children := [n for n, parent in enumerate(tree.parents) if parent == node]:
+        if node >= 0 and not chosen[node]:
+            node = children[0]
+            continue
+        law = laws[1 + node]
+        found = next((n for n in children if is_typical(law, tree.tokens[n])), None)
+        if found is None:
+            break
+        said.append(tree.tokens[found])
+        node = found
+    return said
 
 
 def reads(tree: Draft, laws: Tensor, whole: Mapping[Path, Sequence[int]]) -> Answers:
