@@ -31,6 +31,9 @@ _KEY_STOPS = b":"
 """A key is judged as its colon comes."""
 _LONG_TEXT = 4096
 """Bytes of text from which on only containers are judged as they close, not each scalar."""
+_DEEP = 24
+"""Open containers around a value from which on it is not judged as it closes: finding the faults of
+nested unions takes the square of their depth."""
 _CONDITIONAL = frozenset(("then", "else"))
 _INTO_MEMBER = frozenset(("properties", "patternProperties", "prefixItems"))
 _INTO_ANY = frozenset(("additionalProperties", "additionalItems", "items", "contains"))
@@ -106,8 +109,11 @@ class JsonJudge:
         is_scalar = text[close.start] not in b"{["
         if is_scalar and close.end > _LONG_TEXT:
             return False
+        ends = closers(close.frame)
+        if len(ends) > _DEEP:
+            return False
         try:
-            value = json.loads((text[: close.end] + closers(close.frame)).decode())
+            value = json.loads((text[: close.end] + ends).decode())
         except (ValueError, RecursionError):  # a lone surrogate, say: the end will tell
             return False
         if is_scalar and self._oracle.begins_well(value):  # a seventh of the time of the faults

@@ -118,3 +118,19 @@ def _keys(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [k for key, part in value.items() for k in (key, *_keys(part))]
     return [k for part in value for k in _keys(part)] if isinstance(value, list) else []
+
+
+def test_what_lies_deep_is_judged_further_out() -> None:
+    judge, deep = JsonJudge(Oracle({"$defs": {}, **_nested(40)}), watches=True), b"[" * 40
+    _, refusal = judge.advance(judge.start(), deep + b"[3,")
+    assert refusal is None
+    _, refusal = judge.advance(judge.start(), deep + b"[3" + b"]" * 20)
+    assert refusal is not None
+
+
+def _nested(depth: int) -> Any:
+    """Even numbers within as many arrays as are written."""
+    schema: Any = {"multipleOf": 2}
+    for _ in range(depth + 1):
+        schema = {"items": schema}
+    return schema
