@@ -183,7 +183,8 @@ class Drafting:
         drafters = [self._drafter(name) for name in row.request.drafters]
         if not is_ruled(row.request):
             return drafters
-        return [each for each in drafters if isinstance(each, Drawer)][:1]
+        drawers: list[Drafter] = [each for each in drafters if isinstance(each, Drawer)]
+        return drawers[:1]
 
     def _grow(self, row: Row, least: float) -> Sapling:
         drafters = self._drafters_of(row)
