@@ -14,7 +14,9 @@ _FILES = ("*.json", "*.safetensors", "*.jinja")
 def models_key(settings: Settings) -> Hashable:
     """Equal where the same names are the same files on the same device; None where some is not."""
     try:
-        named = {role: getattr(settings, role) for role in ("model", "amateur", "expert", "draft_model")}
+        named = {
+            role: getattr(settings, role) for role in ("model", "amateur", "expert", "draft_model")
+        }
         files = [(role, name, *_stamps(name)) for role, name in named.items() if name is not None]
     except (ModelError, OSError):
         return None
