@@ -9,7 +9,7 @@ import numpy as np
 
 from tether.decoding.grounds.ground import Given, Ground
 from tether.decoding.options import option
-from tether.errors import UsageError
+from tether.errors import OutputError, UsageError
 from tether.grounding.evidence import Source
 from tether.grounding.links import Link as Linked
 from tether.grounding.links import Links
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tether.grounding.graph.mentions import Mention
     from tether.grounding.graph.names import Names
     from tether.grounding.index.embed import Embedder
+
+_READ_ONLY = (
+    "An index of its texts is made there once: let it be written, or go without (--ground link:0)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,11 @@ class Link(Ground):
             )
         embedder = self._opened(given)
         question = given.question or " ".join(told.text for told in given.passages)
-        found = graph.mentions(embedder).find(question, self.most, embedder)
+        try:
+            mentions = graph.mentions(embedder)
+        except OutputError as error:
+            raise OutputError(error.message, hint=_READ_ONLY) from error
+        found = mentions.find(question, self.most, embedder)
         names = graph.lookup(vocabulary.key, vocabulary.encode).names
         links = _linked([m for m in found if m.score >= self.least], names, vocabulary)
         return Links(names, links, self.weight) if links else None

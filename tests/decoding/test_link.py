@@ -16,7 +16,7 @@ from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt, encode
 from tether.decoding.request import Request, Sampling
-from tether.errors import UsageError
+from tether.errors import OutputError, UsageError
 from tether.grammars.sparql import sparql
 from tether.grounding.evidence import Source
 from tether.grounding.graph.build import build
@@ -84,6 +84,19 @@ def test_there_has_to_be_a_graph(model: Model) -> None:
     with pytest.raises(UsageError, match="there is none") as caught:
         sources(model, None, FIND, "link")
     assert "--graph" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_written_has_a_cure(
+    model: Model, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("The graph cannot be written: Read-only file system.")
+
+    monkeypatch.setattr("tether.grounding.graph.graph.has_mentions", lambda *_: False)
+    monkeypatch.setattr("tether.grounding.graph.graph.add_mentions", full)
+    with pytest.raises(OutputError, match="Read-only") as caught:
+        sources(model, graph, FIND, "link")
+    assert "link:0" in caught.value.hint
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.5])
