@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import oxigraph_server
 import pytest
 from command_line import Tether
 
@@ -148,3 +149,14 @@ def test_a_file_that_is_no_graph(
     assert (ran.code, ran.out) == (code, "")
     assert cure in ran.err
     assert not list((home.parent / "cache" / "graphs").glob("*"))
+
+
+def test_an_endpoint_in_place_of_a_graph(home: Path, tether: Tether) -> None:
+    with oxigraph_server.oxigraph(home, COMPANY) as url:
+        ran = tether("sparql", MANAGER, "--endpoint", url, "--execute", "-o", "csv")
+        assert (ran.code, ran.out) == (0, f"x\r\n{ANSWER}\r\n")
+        told = tether("sparql", MANAGER, "--endpoint", url, "--envelope")
+        assert told.rows[0]["guarantee"]["reached"] == "nonempty"
+        assert tether("sparql", MANAGER, "--endpoint", url, "-g", "kg").code == 2
+    assert tether("sparql", MANAGER, "--endpoint", "http://127.0.0.1:1/").code == 7
+    assert tether("sparql", MANAGER, "--endpoint", "nowhere").code == 2

@@ -86,6 +86,21 @@ def test_limits_of_answers(graph: Graph, limits: Limits, what: str) -> None:
     assert len(graph.rows("SELECT * { ?s ?p ?o } LIMIT 3", Limits(rows=3)).rows) == 3
 
 
+def test_a_short_text_with_a_huge_answer_is_cut(graph: Graph) -> None:
+    """Lists that cross: four thousand million rows of one kilobyte."""
+    values = " ".join(map(str, range(250)))
+    crossed = " ".join(f"VALUES ?v{number} {{ {values} }}" for number in range(4))
+    with pytest.raises(LimitReached):
+        graph.rows(f"SELECT * {{ {crossed} }}", Limits(seconds=5.0))
+    assert graph.oracle.ask("ASK { ?s ?p ?o }", 20) is True
+
+
+def test_a_bad_regex_is_no_trap(graph: Graph) -> None:
+    """What takes other engines for ever is read in one go."""
+    trap = f'ASK {{ FILTER(REGEX("{"a" * 5000}!", "^(a+)+$")) }}'
+    assert graph.rows(trap, Limits(seconds=10.0)).yes is False
+
+
 def test_a_query_that_takes_too_long_is_killed(graph: Graph) -> None:
     """A join of everything with everything; the next query finds a new process."""
     graph.oracle.ask("ASK {}", 20)
@@ -175,6 +190,7 @@ DEEP = [
     "ASK {" + "?s ?p ?o ." * 500 + "}",
     "ASK {" + "OPTIONAL{?a ?b ?c}" * 800 + "}",
     "ASK { ?s ?p " + "[:p " * 1000 + "]" * 1000 + " }",
+    "ASK { ?s ?p " + "(" * 1000 + ")" * 1000 + " }",
     "ASK { FILTER(1 IN (" + "1," * 4000 + "1)) }",
     "ASK {} #" + "x" * 17_000,
 ]
