@@ -16,6 +16,7 @@ import pytest
 from serving import Server
 
 from tether.cli.serve import client, places
+from tether.cli.serve.commands import CommandLine
 from tether.cli.serve.listening import Address
 from tether.errors import UsageError
 
@@ -112,6 +113,13 @@ def test_what_is_never_asked_of_a_server(
     with socket_at:
         for args in (["batch", "x"], [], ["--debug", "json"], ["json", "--help"]):
             assert client.served(args) is None
+
+
+def test_another_version_or_another_world_is_left_to_itself() -> None:
+    ours = {"identity": client.identity(), "world": places.world()}
+    assert CommandLine(ours, []).is_ours
+    assert not CommandLine({**ours, "identity": ["0.0", *client.identity()[1:]]}, []).is_ours
+    assert not CommandLine({**ours, "world": {**places.world(), "HF_HOME": "/x"}}, []).is_ours
 
 
 def test_only_loopback() -> None:
