@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import median
 
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from tether.errors import DeadEnd, UsageError
 from tether.grammars.constraint import Mask
 
 _LEAST = 0.02  # chances below this are not even looked at by the grammar
+_CLEAR = 1.1  # drafts have to promise so many times the speed without them
 _LIKELY = 0.5  # chances above it are looked at whatever it costs: costs change, and are tried again
 _LONGEST_REST = 32  # turns without a look at drafts, where they have not paid for long
 _REMEMBERED = 8  # turns whose drafting is remembered for its cost
@@ -205,10 +207,10 @@ class Drafting:
         return min(max(_LEAST, pays), _LIKELY)
 
     def _count_cost(self, seconds: float, count: int) -> None:
-        """Note what drafting a token costs: at best, for a prompt is indexed but once."""
+        """Note what drafting a token costs; most often, for a prompt is indexed but once."""
         if count:
             self._growth.append(seconds / count)
-            self._each = min(self._growth)
+            self._each = median(self._growth)
 
     def _counts(self, trees: Mapping[Row, Sapling], num_rows: int, tokens: int) -> dict[Row, int]:
         """How many of each row's first nodes pay, those of all rows against one another."""
@@ -220,10 +222,19 @@ class Drafting:
             flat += [0.0] * (size - 1) + [gain * trust]
             owners += [row] * size
         count = most_worth(flat, self._cost, tokens=tokens, rows=num_rows, each=self._each)
+        if not self._is_clear(num_rows, sum(flat[:count]), tokens, count):
+            return {}
         counts: dict[Row, int] = {}
         for row in owners[:count]:
             counts[row] = counts.get(row, 0) + 1
         return counts
+
+
+    def _is_clear(self, num_rows: int, gain: float, tokens: int, count: int) -> bool:
+        """Whether so many drafted tokens pay for what is not counted too: following them."""
+        alone = self._cost(tokens)
+        with_drafts = self._cost(tokens + count) + count * self._each
+        return (num_rows + gain) * alone >= _CLEAR * num_rows * with_drafts
 
 
 def can_draft(row: Row) -> bool:
