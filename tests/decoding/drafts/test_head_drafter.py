@@ -169,3 +169,17 @@ def test_heads_of_others_are_hosted(model: Model, monkeypatch: pytest.MonkeyPatc
     [found] = Loop(model).run([replace(asked, drafters=registry.parse("guest"))])
     assert found.tokens == plain.tokens
     assert Guest.seen
+
+
+def test_the_shipped_head_belongs_to_the_shipped_model() -> None:
+    """It names about as many of the model's own tokens as its card says, on two texts here."""
+    built_in = models.load()
+    net = load(built_in).to(torch.zeros(1))
+    texts: list[Text] = []
+    for text in ("Ann Lee, born 1990, is in Oslo.", "Bob Ray, born 1971, is in Rome."):
+        ids = encode(built_in, Prompt(text, fields="name, born int"))
+        [said] = Loop(built_in).run([Request("a", ids, max_tokens=40)])
+        texts.append(([*ids, *said.tokens], len(ids)))
+    shares = foretold(built_in.network, net, texts)
+    assert min(shares) > 0.2
+    assert sum(shares) / len(shares) > 0.3
