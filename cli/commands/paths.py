@@ -39,12 +39,14 @@ def places() -> dict[str, Path | None]:
     """Name to path of everything that tether reads or writes of its own accord."""
     import tether.decoding.builtin
     from tether.cli.config import toml_files
+    from tether.cli.serve.places import runtime_dir
 
     project = toml_files.project_file(Path.cwd())
     return {
         "project_config": None if project is None else project.path,
         "user_config": toml_files.config_dir(os.environ) / toml_files.PROJECT_FILE,
         "cache": cache_dir(),
+        "server": Path(runtime_dir()),
         "model_hub": hub_dir(),
         "shipped_model": Path(tether.decoding.builtin.__file__).parent,
     }
