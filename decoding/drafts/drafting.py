@@ -229,7 +229,6 @@ class Drafting:
             counts[row] = counts.get(row, 0) + 1
         return counts
 
-
     def _is_clear(self, num_rows: int, gain: float, tokens: int, count: int) -> bool:
         """Whether so many drafted tokens pay for what is not counted too: following them."""
         alone = self._cost(tokens)

@@ -20,8 +20,8 @@ _SHIPPED: Mapping[str, str] = {
     "recycle": "tether.decoding.drafts.recycle:Recycle",
     "ngrams": "tether.decoding.drafts.ngrams:Ngrams",
 }
-AUTO: tuple[str, ...] = ("lookup", "recycle")
-"""What `auto` drafts with: what needs nothing beside the model."""
+AUTO: tuple[str, ...] = ("lookup",)
+"""What `auto` drafts with: what costs next to nothing, so that small models gain by it too."""
 _MODELS: Mapping[str, str] = {
     "head": "tether.decoding.drafts.head:Head",
     "model": "tether.decoding.drafts.model:DraftModel",
