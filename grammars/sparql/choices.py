@@ -120,6 +120,9 @@ def _of_triple(progress: Progress, terminal: str) -> Variables:
     own = _names_of(_said_before(progress, terminal))
     visible = frozenset(name for name in found.variables if not name.startswith(" "))
     banned = frame.known | own | head.aliases
+    if frame.is_live:  # what may be unbound joins nothing
+        unsure = frozenset[str]().union(*(part.maybe for part in progress.chain))
+        visible, banned = visible - unsure, banned | unsure
     apart = _APART | {"optional"} if head.is_told else _APART
     if any(part.kind in apart for part in progress.chain):
         banned |= unmet(progress)  # what is bound there does not count

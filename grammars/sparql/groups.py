@@ -110,6 +110,8 @@ def _close_where(done: Progress) -> Outcome:
 
 def _close_group(done: Progress, lexeme: Lexeme) -> Outcome:
     frame, parent = done.frame, done.frames[-2]
+    if frame.kind == "minus" and not frame.seen & parent.seen:
+        return replace(done, frames=done.frames[:-1])  # shares nothing, so takes nothing away
     kept = frame.first or frame  # of a UNION the scope keeps the first branch
     text = frame.opening.then(frame.body)
     if frame.first and not done.is_exact:
