@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyoxigraph
 import pytest
+import query_walks
 from tiny_graph import Fact, TinyGraph
 
 from tether.errors import DeadEnd, UsageError
@@ -115,6 +116,27 @@ def test_random_queries_of_ck25_return_rows(
         for seed in range(10_000 if whole else 8):
             text = write(constraint, seed)
             assert text is not None
+            assert constraint.validate(text) is None, text
+            verdict = constraint.verdict(text)
+            assert is_open(text) or verdict.reached == "nonempty" or verdict.is_late, text
+    finally:
+        graph.close()
+
+
+def test_random_queries_of_rings_return_rows(
+    shipped: Vocabulary, tmp_path: Path, whole: bool
+) -> None:
+    """Cycles of every length, and a triangle that every node could be part of and none is."""
+    data = tmp_path / "rings.ttl"
+    data.write_text("".join(query_walks.rings(1500 if whole else 40)))
+    graph = built(tmp_path / "rings", [data])
+    constraint = sparql(shipped, graph=graph.lookup(shipped.key, shipped.encode))
+    assert isinstance(constraint, GraphConstraint)
+    closing = "SELECT ?a WHERE { ?a :p ?b . ?b :q ?c . ?c :r ?a }"
+    try:
+        assert read(constraint, closing) == closing[: -len(" }")]  # only a longer name goes on
+        for seed in range(10_000 if whole else 6):
+            text = query_walks.query(constraint, seed)
             assert constraint.validate(text) is None, text
             verdict = constraint.verdict(text)
             assert is_open(text) or verdict.reached == "nonempty" or verdict.is_late, text
