@@ -144,7 +144,7 @@ def _rounded(number: int) -> int:
 
 def captured(step: Step) -> Step:
     """A step as a CUDA graph; it runs a few times first, as capturing wants."""
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
