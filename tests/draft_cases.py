@@ -86,6 +86,6 @@ class Bad(Plain):
 def always(drafter: Drafter) -> Iterator[None]:
     """Within, the drafter is everyone's, and all that it says is read, whatever it costs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drafting, "make", lambda name, model: drafter)
+        patch.setattr(drafting, "make", lambda *_: drafter)
         patch.setattr(drafting, "most_worth", lambda values, *_, **__: len(values))
         yield
