@@ -59,11 +59,11 @@ def main() -> None:
     """Measure the shipped model; masks on both models."""
     chosen = options(__doc__)
     results = Rows("throughput", quick=chosen.quick)
-    repeats = 2 if chosen.quick else 5
+    repeats = 2 if chosen.quick else 3
     shipped = replace(subjects.shipped(chosen).lean, name="shipped", end_ids=frozenset())
     for name, lengths in (("shared head", shared_head), ("ragged", ragged)):
         say(f"throughput: {name}")
-        asked = lengths(random.Random(0), 24 if chosen.quick else 96)
+        asked = lengths(random.Random(0), 24 if chosen.quick else 48)
         runs = dict(_runs(shipped, asked))
         rounds = alternate(runs, repeats=repeats, budget_s=120.0)
         _add(results, {"rows": name, "model": "shipped"}, rounds, "all on", "rows_per_cpu_s")
