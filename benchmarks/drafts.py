@@ -31,7 +31,7 @@ from tether.decoding.request import Request, Result
 from tether.grammars.json_schema import Bounds, json_schema
 
 BATCHES = (1, 16)
-_BUDGET_S = 60.0  # a case
+_BUDGET_S = 40.0  # a case
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
 def measure(results: Rows, subject: Subject, batch: int, *, quick: bool) -> None:
     """Rows for one subject at one batch size."""
     say(f"drafts: {subject.name}, batch {batch}")
-    count = 2 if quick else 24 if subject.small else 2 * batch if batch > 1 else 4
+    count = 2 if quick else 32 if subject.small else 16 if batch > 1 else 2
     asked = extractions(subject, max(count, batch))
     said = list(Loop(subject.lean, slots=batch).run(asked))
     length = max(1, sum(len(row.tokens) for row in said) // len(said))
@@ -116,7 +116,7 @@ def extractions(subject: Subject, count: int) -> list[Request]:
     constraint = json_schema(schemas.named("person"), vocabulary, bounds=Bounds())
     found = schemas.texts(min(count, 16))
     prompts = [encode(subject.lean, Prompt(found[n % len(found)])) for n in range(count)]
-    return [Request(str(n), ids, constraint, max_tokens=48) for n, ids in enumerate(prompts)]
+    return [Request(str(n), ids, constraint, max_tokens=40) for n, ids in enumerate(prompts)]
 
 
 def texts(ended: Sequence[Result]) -> dict[str, str]:
