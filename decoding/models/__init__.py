@@ -128,7 +128,7 @@ def _dtype(name: str, device: torch.device, directory: Path, config: dict[str, A
 def _gains_by_bf16(directory: Path, config: dict[str, Any]) -> bool:
     """Whether a checkpoint runs faster in bfloat16 on this CPU, and loses nothing by it.
 
-    Measured (benchmarks/forward.py): at 130 million parameters it takes half the time, where the
+    Measured (benchmarks/forward.py): at 130 million parameters it takes less time, where the
     CPU has products of it. At 2 million it takes longer, and near-ties of small networks are
     settled in float32 alone. Weights that are stored in float32 would be rounded.
     """
