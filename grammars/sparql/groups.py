@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tether.grammars.guarded import Refusal
-from tether.grammars.sparql.frame import NOTHING, Frame, Kind
+from tether.grammars.sparql.frame import NOTHING, Asked, Frame, Kind
 from tether.grammars.sparql.progress import Progress
 from tether.grammars.sparql.said import Lexeme
 
@@ -111,7 +111,9 @@ def _close_where(done: Progress) -> Outcome:
 def _close_group(done: Progress, lexeme: Lexeme) -> Outcome:
     frame, parent = done.frame, done.frames[-2]
     if frame.kind == "minus" and not frame.seen & parent.seen:
-        return replace(done, frames=done.frames[:-1])  # shares nothing, so takes nothing away
+        # It shares nothing, so it takes nothing away; dots before and after it need their place.
+        empty = Asked(*(text[: text.rindex("MINUS")] + "{ }" for text in frame.opening))
+        return replace(done, frames=done.frames[:-1]).with_frame(body=parent.body.then(empty))
     kept = frame.first or frame  # of a UNION the scope keeps the first branch
     text = frame.opening.then(frame.body)
     if frame.first and not done.is_exact:

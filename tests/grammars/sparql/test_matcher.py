@@ -223,6 +223,7 @@ def test_what_the_shipped_model_writes_can_be_written(shipped: Vocabulary, tmp_p
         "SELECT ?x ?n WHERE { ?x :p ?y OPTIONAL { ?x :n ?n } }",  # nothing has both
         "SELECT ?x WHERE { ?x :p ?y OPTIONAL { ?y :q ?z } FILTER(!BOUND(?z)) }",
         "SELECT ?x WHERE { ?x :p ?y MINUS { ?z :q ?w } }",
+        "SELECT ?x WHERE { ?x :p ?y . MINUS { ?z :q ?w } ?y :p ?v FILTER(isIRI(?v)) }",
         "SELECT ?x WHERE { ?x :n ?v FILTER NOT EXISTS { ?x :q* :b } }",
         "SELECT ?x WHERE { { ?x :n ?v } UNION { ?x :q ?v } FILTER(isIRI(?v)) }",
         "SELECT ?x WHERE { ?x ( :q | ( :p+ / :p ) ) ?y FILTER(?y = :c) }",
