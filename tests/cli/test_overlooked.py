@@ -22,7 +22,7 @@ def test_each_is_said_once_for_all_rows(
     tether: Tether, fake: FakeEngine, settings: dict[str, object], sentence: str
 ) -> None:
     fake.reads_fields = True
-    rows = [{"prompt": "p", "schema": '"abc"', **settings}] * 2
+    rows = [{"prompt": '{"name":"a"}', **settings}] * 2
     ran = tether("batch", stdin="".join(json.dumps(row) + "\n" for row in rows))
     assert ran.err.count(sentence) == 1
 
