@@ -6,8 +6,8 @@ Two clients ask for one prompt after the other (JSON, a regex, choices, a query,
 runs one batch of mixed rows after the other, with two workers. Everything has a seed, so every
 answer must be, byte for byte, the one of the first time, whoever gives it; rows of a batch must all
 be there, once. On the way the server, a client, a batch and a worker are killed with -9, and all
-but the worker interrupted with Ctrl-C. Memory (PSS of all processes of a command) is read every few
-seconds; its slope is fitted over what follows the last kill of that command.
+but the worker interrupted with Ctrl-C. Memory (USS: what the processes of a command share with no
+other) is read every few seconds; its slope is fitted over what follows the last kill.
 """
 
 from __future__ import annotations
@@ -338,10 +338,10 @@ def _worker(batch: subprocess.Popen[bytes] | None) -> psutil.Process | None:
 
 
 def _memory(pid: int) -> float:
-    """PSS in MiB of a process and all below it; 0 where it has just ended."""
+    """USS in MiB of a process and all below it; 0 where it has just ended."""
     try:
         whole = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        return sum(float(each.memory_full_info().pss) for each in whole) / 2**20
+        return sum(float(each.memory_full_info().uss) for each in whole) / 2**20
     except psutil.Error:
         return 0.0
 
