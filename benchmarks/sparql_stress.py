@@ -13,7 +13,6 @@ CPU time is this process's own.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from pathlib import Path
 import made_graph
 import numpy as np
 from facts import ROOT
-from rows import Rows, parser, say
+from rows import Rows, from_tests, parser, say
 
 from tether.errors import TetherError
 from tether.grammars.sparql import sparql
@@ -32,8 +31,7 @@ from tether.grounding.graph.build import build
 from tether.grounding.graph.graph import Graph
 from tether.grounding.graph.reading import Source
 
-sys.path.append(str(ROOT / "tests"))
-import query_walks
+query_walks = from_tests("query_walks.py")
 
 _SHIPPED = ROOT / "decoding" / "builtin" / "model"
 _JUDGE_S = 5.0

@@ -11,6 +11,7 @@ import pytest
 
 from tether.decoding.drafts import drafting
 from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Need, Spot, Verdict
+from tether.decoding.drafts.model_clock import Clock
 
 
 class Plain:
@@ -83,9 +84,19 @@ class Bad(Plain):
 
 
 @contextmanager
-def always(drafter: Drafter) -> Iterator[None]:
-    """Within, the drafter is everyone's, and all that it says is read, whatever it costs."""
+def eager() -> Iterator[None]:
+    """Within, whatever is drafted is read, whether it pays or not: clocks decide nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drafting, "make", lambda *_: drafter)
+        patch.setattr(Clock, "pays", lambda *_: True)
+        patch.setattr(drafting.Drafting, "_least", lambda *_: 0.0)
+        patch.setattr(drafting.Drafting, "_is_clear", lambda *_: True)
         patch.setattr(drafting, "most_worth", lambda values, *_, **__: len(values))
+        yield
+
+
+@contextmanager
+def always(drafter: Drafter) -> Iterator[None]:
+    """As `eager`, and the drafter is everyone's."""
+    with pytest.MonkeyPatch.context() as patch, eager():
+        patch.setattr(drafting, "make", lambda *_: drafter)
         yield

@@ -59,12 +59,12 @@ def peak(make: MakeRow, num_rows: int, options: tuple[str, ...]) -> int:
 @pytest.mark.parametrize(
     ("make", "options", "most"),
     [
-        (plain, FILES, 12),
-        (plain, (), 12),
-        (plain, (*FILES, "--unordered"), 12),
-        (own_schema, FILES, 12),
-        (chat, FILES, 12),
-        (wrong, FILES, 12),
+        (plain, FILES, 20),
+        (plain, (), 20),
+        (plain, (*FILES, "--unordered"), 20),
+        (own_schema, FILES, 20),
+        (chat, FILES, 20),
+        (wrong, FILES, 20),
         (slow_and_wrong, FILES, 60),
         (slow_and_wrong, (), 60),
     ],

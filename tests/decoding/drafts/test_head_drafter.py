@@ -68,12 +68,9 @@ class TestStates:
         assert torch.equal(net.step(states, torch.tensor([1, 2, 3])), states)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("slots", [1, 3])
-def test_the_text_is_the_same(model: Model, slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = "tether.decoding.drafts."
-    monkeypatch.setattr(f"{room}model_clock.Clock.pays", lambda *given: True)
-    monkeypatch.setattr(f"{room}drafting.Drafting._least", lambda *given: 0.0)
-    monkeypatch.setattr(f"{room}drafting.most_worth", lambda values, *given, **named: len(values))
+def test_the_text_is_the_same(model: Model, slots: int) -> None:
     prompt = encode(model, Prompt("Ann Lee, born 1990, is in Oslo.", fields="name, born int"))
     asked = [
         Request(f"{number} {heat}", prompt, constraint, Sampling(temperature=heat, seed=3), 24)

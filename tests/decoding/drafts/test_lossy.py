@@ -57,12 +57,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Model]:
     return found[0], found[1]
 
 
-def test_in_the_loop(pair: tuple[Model, Model], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("eager")
+def test_in_the_loop(pair: tuple[Model, Model]) -> None:
     model, other = pair
-    room = "tether.decoding.drafts."
-    monkeypatch.setattr(f"{room}model_clock.Clock.pays", lambda *given: True)
-    monkeypatch.setattr(f"{room}drafting.Drafting._least", lambda *given: 0.0)
-    monkeypatch.setattr(f"{room}drafting.most_worth", lambda values, *given, **named: len(values))
     constraint = json_schema(SCHEMA, model.vocabulary)
 
     def run(lossy: str, heat: float) -> tuple[str, int]:

@@ -122,7 +122,10 @@ class TestReader:
             tokens = model.vocabulary.encode(text)
             row = "ab"[number % 2]
             fresh = Reader(model.network).scores(row, tokens, None)
-            torch.testing.assert_close(reader.scores(row, tokens, None), fresh)
+            # Another batch shape rounds in another way.
+            torch.testing.assert_close(
+                reader.scores(row, tokens, None), fresh, rtol=1e-5, atol=1e-4
+            )
             if number == 3:
                 reader.forget("a")
         assert reader.num_rows == 2

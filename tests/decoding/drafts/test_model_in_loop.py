@@ -76,15 +76,6 @@ def drafting(asked: list[Request], *names: str, **fields: Any) -> list[Request]:
     return [replace(each, drafters=names, **fields) for each in asked]
 
 
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read whatever is drafted, whether it pays or not."""
-    room = "tether.decoding.drafts."
-    monkeypatch.setattr(f"{room}model_clock.Clock.pays", lambda *given: True)
-    monkeypatch.setattr(f"{room}drafting.Drafting._least", lambda *given: 0.0)
-    monkeypatch.setattr(f"{room}drafting.most_worth", lambda values, *given, **named: len(values))
-
-
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("slots", [1, 4])
 @pytest.mark.parametrize("name", ["model", "swift"])
