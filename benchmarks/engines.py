@@ -17,6 +17,7 @@ from schemas import padded
 from subjects import Subject
 from works import Work
 
+from tether.decoding.drafts.registry import AUTO
 from tether.decoding.loop import Loop
 from tether.decoding.request import Request
 from tether.grammars import lark, regex
@@ -64,7 +65,7 @@ class Engine(Protocol):
 
 
 class Tether:
-    """The loop of this repository, on its own forward, with the bounds `tether json` puts."""
+    """The loop of this repository, on its own forward, as `tether json` has it: bounds and drafts."""
 
     def __init__(self, subject: Subject) -> None:
         self._model = subject.lean
@@ -83,7 +84,7 @@ class Tether:
     def run(self, asked: list[Asked], max_tokens: int) -> Said:
         """See Engine."""
         rows = [
-            Request(str(i), prompt.tokens, self._constraint, max_tokens=max_tokens)
+            Request(str(i), prompt.tokens, self._constraint, max_tokens=max_tokens, drafters=AUTO)
             for i, prompt in enumerate(asked)
         ]
         ended = sorted(Loop(self._model, slots=len(rows)).run(rows), key=lambda row: int(row.key))
