@@ -65,7 +65,7 @@ class Engine(Protocol):
 
 
 class Tether:
-    """The loop of this repository, on its own forward, as `tether json` has it: bounds and drafts."""
+    """This repository's loop and forward, as `tether json` has them: with bounds and drafts."""
 
     def __init__(self, subject: Subject) -> None:
         self._model = subject.lean
