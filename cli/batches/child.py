@@ -73,7 +73,8 @@ def _rows(inbox: Inbox) -> Iterator[Pending]:
 
 
 def _listen(inbox: Inbox, leave: Callable[[], None]) -> None:
-    for line in sys.stdin.buffer:
+    # Not sys.stdin: Python flushes that as it ends, and aborts where a thread still reads it.
+    for line in os.fdopen(os.dup(0), "rb"):
         inbox.put(json.loads(line))
     leave()
     os._exit(0)
