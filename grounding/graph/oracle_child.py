@@ -9,8 +9,11 @@ comes in was checked by `guard.py` before.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import Any
 
 from pyoxigraph import Literal, NamedNode, QueryBoolean, QuerySolutions, Store
@@ -18,11 +21,13 @@ from pyoxigraph import Literal, NamedNode, QueryBoolean, QuerySolutions, Store
 _XSD = "http://www.w3.org/2001/XMLSchema#"
 _WHOLE = ("int", "long", "short", "byte", "nonNegativeInteger", "positiveInteger", "unsignedInt")
 _MEMORY = 4 << 30
+_LOOK_S = 1.0
 
 
 def main() -> None:
     """Serve requests until the input ends."""
     _limit_memory()
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     stores = {"store": Store.read_only(sys.argv[1]), "empty": Store()}
     sys.stdout.write("{}\n")  # ready
     sys.stdout.flush()
@@ -34,6 +39,13 @@ def main() -> None:
             answer = {"error": type(error).__name__, "message": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _end_with(parent: int) -> None:
+    """End where the parent is gone: whoever was killed waits for no answer, however long."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
 
 
 def _ask(stores: dict[str, Store], request: dict[str, Any]) -> dict[str, Any]:

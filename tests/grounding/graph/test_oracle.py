@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -124,6 +125,34 @@ def test_the_child_may_die(graph: Graph) -> None:
     assert graph.oracle.ask(ENDLESS, 20) is None
     killer.join()
     assert graph.oracle.ask("ASK { ?s ?p ?o }", 20) is True
+
+
+def test_the_child_ends_with_its_parent(graph: Graph) -> None:
+    """Whatever it is asked: a query may take hours, and nobody waits for its answer."""
+    asking = (
+        "import sys, threading; from tether.grounding.graph.graph import Graph;"
+        "oracle = Graph.open(sys.argv[1]).oracle; oracle.ask('ASK {}', 20);"
+        "threading.Timer(0.3, lambda: print(oracle._child.pid, flush=True)).start();"
+        "oracle.ask(sys.argv[2], 60)"
+    )
+    command = [sys.executable, "-c", asking, str(graph.path), ENDLESS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+    until = time.monotonic() + 20
+    while _lives(child) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not _lives(child)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_nothing_of_this_process_is_in_the_child(graph: Graph) -> None:
