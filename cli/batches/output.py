@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tether.cli import streams
@@ -52,12 +51,7 @@ class BatchOutput:
             self._stack.callback(os.close, self._descriptors[path])
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the files."""
         self._stack.close()
 

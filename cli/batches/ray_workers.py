@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, Self
 
 from tether.cli.batches.job import Job
@@ -69,12 +68,7 @@ class RayWorkers:
         self._child = Process(told, 0, self._events, command, quiet=quiet)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the child, and what it started."""
         self._child.dismiss()
         self._child.end()
