@@ -75,9 +75,10 @@ class Loop:
         self._models: dict[Role, Model] = {"model": model, **(others or {})}
         for role, other in self._models.items():
             _check_vocabulary(model, other, role)
-        self._refused = _refused_ids(model)
-        unsaid = {*self._refused.tolist(), *model.end_ids}
-        self._drafting = Drafting(model, unsaid, self._models.pop("drafter", None))
+        self._refused = torch.tensor(
+            sorted(model.refused_ids()), dtype=torch.int64, device=model.network.device
+        )
+        self._drafting = Drafting(model, self._models.pop("drafter", None))
 
     def run(self, requests: Iterable[Request], on_delta: OnDelta | None = None) -> Iterator[Result]:
         """Decode requests, pulled only as slots come free; yield results as rows end.
@@ -345,14 +346,6 @@ def _check_vocabulary(model: Model, other: Model, role: Role) -> None:
             f"The {role} {other.name} has other tokens than the model {model.name}.",
             hint="They are compared token by token: take a model with the same tokenizer.",
         )
-
-
-def _refused_ids(model: Model) -> Tensor:
-    """int64 [n]: ids that free text never holds: padding, and special tokens but the end."""
-    vocabulary = model.vocabulary
-    empty = {token for token, text in enumerate(vocabulary.tokens) if not text}
-    refused = (empty | set(vocabulary.special_ids)) - model.end_ids
-    return torch.tensor(sorted(refused), dtype=torch.int64, device=model.network.device)
 
 
 def _packed(refused: Tensor, num_words: int) -> Mask:

@@ -72,6 +72,16 @@ class Matcher(ABC):
             DeadEnd: No token is allowed.
         """
 
+    def mask(self) -> Mask:
+        """What `fill_mask` writes, int32 [words], in an array of its own.
+
+        Raises:
+            DeadEnd: No token is allowed.
+        """
+        out = np.empty(self.vocabulary.num_words, dtype=np.int32)
+        self.fill_mask(out)
+        return out
+
     @abstractmethod
     def advance(self, token: int) -> None:
         """Append one token. `InternalError` if the mask does not hold it."""

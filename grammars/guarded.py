@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-import numpy as np
-
 from tether.errors import DeadEnd, InternalError
 from tether.grammars.constraint import Mask, Matcher, clear_bit
 from tether.grammars.nogoods import NoGoods
@@ -290,7 +288,7 @@ class GuardedMatcher(Matcher):
         if not self._nogoods or not self._nogoods.completing(self.text):
             return False
         try:
-            self.fill_mask(np.empty(self.vocabulary.num_words, dtype=np.int32))
+            self.mask()
         except DeadEnd:
             return True
         return False

@@ -202,8 +202,7 @@ class HealingMatcher(Matcher):
         rest = self._data[-mark.num_bytes :]
         if self._inner is None:
             return self.vocabulary.speller.longer_than(rest)
-        mask = np.empty(self.vocabulary.num_words, dtype=np.int32)
-        self._inner.fill_mask(mask)
+        mask = self._inner.mask()
         tails = self.vocabulary.speller.tails(rest)
         ids = tails.ids[holds(mask, tails.firsts)]
         longer = tails.longer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
@@ -66,12 +66,12 @@ class Drafting:
 
     Args:
         model: Which drafts are for.
-        unsaid: Tokens that no text goes on after or that no text holds.
         helper: The model that drafts, where one was named.
     """
 
-    def __init__(self, model: Model, unsaid: Collection[int], helper: Model | None = None) -> None:
+    def __init__(self, model: Model, helper: Model | None = None) -> None:
         self._model, self._helper = model, helper
+        unsaid = model.refused_ids() | model.end_ids
         self._sayable = [token not in unsaid for token in range(model.vocabulary.size)]
         self._drafters: dict[str, Drafter] = {}
         self._cost = CostCurve()

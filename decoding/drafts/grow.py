@@ -103,7 +103,7 @@ class Grower:
 
     def grow(self) -> Sapling:
         """The tree."""
-        root = None if self._spot.matcher is None else self._mask(self._spot.matcher)
+        root = None if self._spot.matcher is None else self._spot.matcher.mask()
         try:
             self._ask(-1, 1.0)
             while self._heap and self._left:
@@ -185,7 +185,7 @@ class Grower:
             while num_advanced < len(run) <= self._left:
                 matcher.advance(run[num_advanced])
                 num_advanced += 1
-                masks.append(self._mask(matcher))
+                masks.append(matcher.mask())
                 if num_advanced == 1 and int(np.bitwise_count(masks[0]).sum()) <= _FEW:
                     run += matcher.forced()
             if len(masks) == len(run) and not matcher.ended:
@@ -220,12 +220,6 @@ class Grower:
             for each in path[same:]:
                 matcher.advance(self.sapling.tokens[each])
         self._path = path
-
-    @staticmethod
-    def _mask(matcher: Matcher) -> Mask:
-        mask = np.empty(matcher.vocabulary.num_words, dtype=np.int32)
-        matcher.fill_mask(mask)
-        return mask
 
 
 def _merged(drafts: Sequence[tuple[str, Draft]], budget: int, least: float) -> _Proposal:

@@ -50,7 +50,7 @@ class DraftModel:
     ) -> None:
         self._reader = Reader(network or model.network)
         self._ends, self._floor = model.end_ids, floor
-        self._unsaid = _unsaid(model)
+        self._unsaid = model.refused_ids() | model.end_ids
         on_cpu = self._reader.network.device.type == "cpu"
         self._clock = Clock(time.thread_time if on_cpu else time.perf_counter)
         self._chances = Chances()
@@ -77,7 +77,7 @@ class DraftModel:
         matcher = None if spot.matcher is None else spot.matcher.fork()
         with suppress(DeadEnd):
             while len(chain) < budget and self._pays(chain, len(tokens)):
-                mask = _mask(matcher)
+                mask = matcher.mask() if matcher else None
                 if chain.path and (forced := _forced(matcher, mask)):
                     step = forced[: budget - len(chain)]
                     chain.force(step)
@@ -144,20 +144,6 @@ class DraftModel:
             return chain.value > self._floor
         rows = max(1, self._reader.num_rows)
         return self._clock.pays(chain.value, chain.said, chain.num_places, rows)
-
-
-def _unsaid(model: Model) -> frozenset[int]:
-    """Ends of text, and ids that no text holds."""
-    empty = {token for token, text in enumerate(model.vocabulary.tokens) if not text}
-    return model.end_ids | empty | frozenset(model.vocabulary.special_ids)
-
-
-def _mask(matcher: Matcher | None) -> Mask | None:
-    if matcher is None:
-        return None
-    mask = np.empty(matcher.vocabulary.num_words, dtype=np.int32)
-    matcher.fill_mask(mask)
-    return mask
 
 
 def _forced(matcher: Matcher | None, mask: Mask | None) -> list[int]:

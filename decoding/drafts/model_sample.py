@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,10 +36,9 @@ class Sampler:
     def __init__(self, spot: Spot, scores: Scores, ends: Collection[int], turn: int) -> None:
         sampling = spot.request.sampling
         self._scores, self._heat, self._ends = scores, sampling.temperature, list(ends)
-        self._matchers: dict[Path, Matcher | None] = {
-            (): None if spot.matcher is None else spot.matcher.fork()
-        }
-        self._masks: dict[Path, Mask | None] = {(): _mask(self._matchers[()])}
+        root = None if spot.matcher is None else spot.matcher.fork()
+        self._matchers: dict[Path, Matcher | None] = {(): root}
+        self._masks: dict[Path, Mask | None] = {(): None if root is None else root.mask()}
         self.drawn = Drawn((sampling.seed, spot.request.key, turn), whole={(): ()})
 
     def sample(self, rule: str, budget: int) -> Drawn:
@@ -125,7 +123,7 @@ class Sampler:
                 forced = [] if matcher.ended else matcher.forced()
                 for each in forced:
                     matcher.advance(each)
-                self._masks[longer] = _mask(matcher)
+                self._masks[longer] = matcher.mask()
             except DeadEnd:
                 return longer
             if matcher.ended:
@@ -135,11 +133,3 @@ class Sampler:
         self._matchers[longer] = matcher
         self.drawn.whole[longer] = (*self.drawn.whole[path], token, *forced)
         return longer
-
-
-def _mask(matcher: Matcher | None) -> Mask | None:
-    if matcher is None:
-        return None
-    mask = np.empty(matcher.vocabulary.num_words, dtype=np.int32)
-    matcher.fill_mask(mask)
-    return mask

@@ -191,3 +191,8 @@ class Model:
     chat_template: str | None
     special_tokens: dict[str, str] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
+
+    def refused_ids(self) -> frozenset[int]:
+        """Ids that free text never holds: padding, and special tokens but those that end it."""
+        empty = {token for token, text in enumerate(self.vocabulary.tokens) if not text}
+        return frozenset(empty | set(self.vocabulary.special_ids)) - self.end_ids

@@ -210,8 +210,7 @@ class _Search:
     def _expand(self, node: _Open, log_p: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
         """Open what can follow a beginning."""
         fork = self._after(node.path)
-        mask = np.empty(self._vocabulary.num_words, dtype=np.int32)
-        fork.fill_mask(mask)
+        mask = fork.mask()
         closing = self._closing(fork)
         if closing is not None and self._is_canonical(node.path):
             self._push(node, closing, log_p, is_whole=True)

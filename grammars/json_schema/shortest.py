@@ -179,8 +179,7 @@ class Shortest:
         for token in rng.choices(kinds[0], k=_GUESSES) if kinds[0].size else ():
             if matcher.prefix_length([int(token)]):
                 return int(token)
-        mask = np.empty(self._vocabulary.num_words, dtype=np.int32)
-        matcher.fill_mask(mask)
+        mask = matcher.mask()
         for ids in kinds:
             allowed = among(mask, ids)
             if allowed.size:

@@ -148,8 +148,7 @@ class QuotingMatcher(Matcher):
         """Whether the inner mask and the evidence have no token in common."""
         if self._slots.exact or self.ended:
             return False
-        out = np.empty(self.vocabulary.num_words, dtype=np.int32)
-        self._inner.fill_mask(out)
+        out = self._inner.mask()
         self._restrict(out)
         return not out.any()
 
