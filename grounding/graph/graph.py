@@ -115,6 +115,9 @@ class Graph:
             add_names(self.path, self.facts, self.writer(), key, encode, shown)
             self.manifest = open_manifest(self.path, GRAPH)
         names = Names(self.manifest.part(names_part(key)), self.facts, encode, self.aliases)
+        return self._over(names, key, most_rows, seconds)
+
+    def _over(self, names: Names, key: str, most_rows: int, seconds: float) -> Lookup:
         return Lookup(self.facts, names, self.oracle, key, most_rows, seconds)
 
     def mentions(

@@ -14,7 +14,7 @@ from tether.grounding.graph.facts import Facts
 from tether.grounding.graph.graph import Graph
 from tether.grounding.graph.layout import STORE
 from tether.grounding.graph.lookup import Lookup, Scope
-from tether.grounding.graph.names import Encode, Names
+from tether.grounding.graph.names import Names
 from tether.grounding.graph.oracle import Oracle
 from tether.grounding.graph.remote import Endpoint
 from tether.grounding.graph.remote_scope import MOST_CANDIDATES, RemoteGround, RemoteScope
@@ -109,18 +109,10 @@ class RemoteGraph(Graph):
         """The endpoint."""
         return RemoteOracle(self.endpoint, self.manifest.part(STORE).folder)
 
-    def lookup(
-        self,
-        key: str,
-        encode: Encode,
-        *,
-        most_rows: int = MOST_ROWS,
-        seconds: float = ASK_S,
-        progress: Progress | None = None,
-    ) -> Lookup:
-        """The graph over one vocabulary; as `Graph.lookup`."""
-        found = super().lookup(key, encode, most_rows=most_rows, seconds=seconds, progress=progress)
-        return found if self.is_whole else RemoteLookup(self.facts, found.names, self.oracle, key)
+    def _over(self, names: Names, key: str, most_rows: int, seconds: float) -> Lookup:
+        if self.is_whole:
+            return super()._over(names, key, most_rows, seconds)
+        return RemoteLookup(self.facts, names, self.oracle, key)
 
 
 class _Remembered(Generic[T]):
