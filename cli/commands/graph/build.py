@@ -14,6 +14,26 @@ EXAMPLES = """
 tether graph build company.ttl -o company.tether-graph
 tether graph build dump.nq.gz more.ttl -o kg --merge-graphs --prefix :=https://example.org/
 """
+PrefixOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=IRI", help="A prefix for names, besides those of the files."),
+]
+MergeOption = Annotated[
+    bool, typer.Option("--merge-graphs", help="Take named graphs as parts of the default graph.")
+]
+LabelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LANG",
+        help="Name things by their labels of this language ('': of none), not by their IRIs.",
+    ),
+]
+TokenizerOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A tokenizer.json to cut names for; default: the shipped model's."
+    ),
+]
 
 
 def run(
@@ -27,27 +47,10 @@ def run(
     base: Annotated[
         str | None, typer.Option(metavar="IRI", help="What relative IRIs belong to.")
     ] = None,
-    prefix: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=IRI", help="A prefix for names, besides those of the files."),
-    ] = None,
-    merge_graphs: Annotated[
-        bool,
-        typer.Option("--merge-graphs", help="Take named graphs as parts of the default graph."),
-    ] = False,
-    label_names: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LANG",
-            help="Name things by their labels of this language ('': of none), not by their IRIs.",
-        ),
-    ] = None,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A tokenizer.json to cut names for; default: the shipped model's."
-        ),
-    ] = None,
+    prefix: PrefixOption = None,
+    merge_graphs: MergeOption = False,
+    label_names: LabelOption = None,
+    tokenizer: TokenizerOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a graph, once the new one is whole.")
     ] = False,
