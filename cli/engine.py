@@ -70,9 +70,21 @@ class Engine(Protocol):
         """Log-odds of answers under a spec that begin their choice with `yes`, against `no`."""
 
     def run(
-        self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None
+        self,
+        requests: Iterable[Request],
+        *,
+        slots: int,
+        ahead: int = 1,
+        on_delta: OnDelta | None = None,
     ) -> Iterator[Result]:
-        """Decode requests, pulled lazily; results as they end."""
+        """Decode requests, pulled lazily; results as they end.
+
+        Args:
+            requests: One for each row.
+            slots: Rows decoded at once.
+            ahead: Requests that may be pulled at a time, to be run in the order of their lengths.
+            on_delta: Hears new text.
+        """
 
 
 class LocalEngine:
@@ -135,12 +147,17 @@ class LocalEngine:
         return ballot.odds(self._model.vocabulary.tokens, yes, no)
 
     def run(
-        self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None
+        self,
+        requests: Iterable[Request],
+        *,
+        slots: int,
+        ahead: int = 1,
+        on_delta: OnDelta | None = None,
     ) -> Iterator[Result]:
         """Run the decode loop."""
         from tether.decoding.loop import Loop
 
-        loop = Loop(self._model, slots=slots, others=self._others)
+        loop = Loop(self._model, slots=slots, others=self._others, ahead=ahead)
         return loop.run(requests, on_delta)
 
 

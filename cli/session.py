@@ -123,11 +123,16 @@ class Session:
     engine: Engine
 
     def run(
-        self, tasks: Iterable[Task], *, slots: int = 1, on_delta: OnDelta | None = None
+        self,
+        tasks: Iterable[Task],
+        *,
+        slots: int = 1,
+        ahead: int = 1,
+        on_delta: OnDelta | None = None,
     ) -> Iterator[Outcome]:
-        """Outcomes as tasks end; tasks are pulled as slots come free."""
+        """Outcomes as tasks end; tasks are pulled as slots come free, `ahead` at a time."""
         requests = map(self._request, tasks)
-        for result in self.engine.run(requests, slots=slots, on_delta=on_delta):
+        for result in self.engine.run(requests, slots=slots, ahead=ahead, on_delta=on_delta):
             yield self._outcome(result)
 
     def _request(self, task: Task) -> Request:

@@ -18,6 +18,7 @@ from tether import errors
 from tether.cli import engine
 from tether.decoding.prompt import Prompt
 from tether.decoding.request import Delta, Request, Result, RowStats
+from tether.decoding.waiting import Waiting
 from tether.errors import UsageError
 from tether.grounding.witness import Gaze
 
@@ -58,6 +59,7 @@ class FakeEngine:
         self.compiled: list[Any] = []
         self.keep = True
         self.says_yes = 1.0
+        self.ahead = 1
 
     def sources(
         self, grounds: Any, ids: Any, prompt: Prompt, index: Any = None, graph: Any = None
@@ -87,10 +89,12 @@ class FakeEngine:
         return (number, *map(ord, prompt.text))
 
     def run(
-        self, requests: Iterable[Request], *, slots: int, on_delta: Any = None
+        self, requests: Iterable[Request], *, slots: int, ahead: int = 1, on_delta: Any = None
     ) -> Iterator[Result]:
         """Rows take turns, one step each; results come as rows end."""
-        source = iter(requests)
+        self.ahead = ahead
+        waiting = Waiting(iter(requests), ahead)
+        source = iter(waiting.take, None)
         running: list[_Slot] = []
         while True:
             while len(running) < slots and (request := next(source, None)) is not None:

@@ -14,6 +14,9 @@ from tether.cli.config.settings import Layer, Origin, Resolved
 from tether.cli.session import Session
 from tether.cli.tasks import TaskMaker
 
+_FILLINGS = 4
+"""Lines that are looked ahead fill the slots so many times; the first rows wait for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -22,10 +25,13 @@ class Job:
     Attributes:
         resolved: The settings, each with its origin.
         base: Where relative paths of rows start from.
+        looks_ahead: Whether lines are there before they are pulled, as those of a file are, so
+            that rows of like length can run side by side.
     """
 
     resolved: Resolved
     base: Path | None = None
+    looks_ahead: bool = False
 
     def packed(self) -> dict[str, Any]:
         """The job as JSON."""
@@ -37,6 +43,7 @@ class Job:
             "values": dict(self.resolved.values),
             "origins": origins,
             "base": None if self.base is None else str(self.base),
+            "looks_ahead": self.looks_ahead,
         }
 
     @classmethod
@@ -48,7 +55,8 @@ class Job:
         }
         values = Layer(value["values"], origins).checked()
         base = value["base"]
-        return cls(Resolved(values, origins), None if base is None else Path(base))
+        resolved = Resolved(values, origins)
+        return cls(resolved, None if base is None else Path(base), value["looks_ahead"])
 
     def maker(self) -> TaskMaker:
         """The maker of tasks under these settings; see there for what it raises."""
@@ -63,4 +71,5 @@ class Job:
         settings = self.resolved.settings
         loaded = engine.load(settings)
         decided = identity(settings, maker.said, maker.texts, loaded)
-        return Work(Session(loaded), maker, settings.slots), decided
+        ahead = _FILLINGS * settings.slots if self.looks_ahead else 1
+        return Work(Session(loaded), maker, settings.slots, ahead), decided

@@ -21,8 +21,8 @@ class Reorder(Generic[T]):
     """A buffer between rows as they end and rows as they are written.
 
     Early items wait until every place before theirs is there. Of rows that run at most about
-    slots x max_tokens can wait, however long the batch is; rows that fail before they run are as
-    many as they are, so an item should be small.
+    slots x max_tokens can wait, and those that are looked at ahead, however long the batch is; rows
+    that fail before they run are as many as they are, so an item should be small.
     """
 
     def __init__(self) -> None:

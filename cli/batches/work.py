@@ -83,18 +83,21 @@ class Work:
 
     Attributes:
         slots: Rows decoded at once.
+        ahead: Lines that are pulled at a time, to be run in the order of their lengths.
         drafts: Whether rows may draft, which they do by the clock.
     """
 
     session: Session
     maker: TaskMaker
     slots: int
+    ahead: int = 1
     drafts: bool = True
     _noted: set[str] = field(default_factory=set)
 
     def run(self, pending: Iterable[Pending]) -> Iterator[Ended]:
         """See Runner.run."""
-        for outcome in self.session.run(self._tasks(pending), slots=self.slots):
+        tasks = self._tasks(pending)
+        for outcome in self.session.run(tasks, slots=self.slots, ahead=self.ahead):
             yield self._ended(outcome)
 
     def _tasks(self, pending: Iterable[Pending]) -> Iterator[Task]:

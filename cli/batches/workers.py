@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, Self
 
@@ -35,7 +36,7 @@ class Workers:
 
     def __init__(self, job: Job, num: int) -> None:
         self._num = num
-        self._job = job.packed()
+        self._job = replace(job, looks_ahead=False).packed()  # lines come as slots are free
         slots = job.resolved["slots"]
         self._room = slots + 1 + slots // 4  # some wait with the worker, so that it need not
         self._events: SimpleQueue[Event] = SimpleQueue()

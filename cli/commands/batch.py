@@ -170,7 +170,8 @@ def _run(files: Files, resolved: Resolved) -> None:
     from tether.cli.batches.job import Job
     from tether.cli.batches.retry import Retry
 
-    job = Job(resolved, files.source.parent if files.source else None)
+    base = files.source.parent if files.source else None
+    job = Job(resolved, base, looks_ahead=files.size is not None)
     retry = Retry.read(files.retry) if files.retry else None
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(files.source))

@@ -53,9 +53,16 @@ class SharedEngine(LocalEngine):
         return self._alone(lambda: bind(ids, prompt))
 
     def run(
-        self, requests: Iterable[Request], *, slots: int, on_delta: OnDelta | None = None
+        self,
+        requests: Iterable[Request],
+        *,
+        slots: int,
+        ahead: int = 1,
+        on_delta: OnDelta | None = None,
     ) -> Iterator[Result]:
         """See `Engine.run`; `slots` is how many of these requests are under way at once.
+
+        They run as they come: others wait beside them.
 
         Raises:
             KeyboardInterrupt: The call was given up.
