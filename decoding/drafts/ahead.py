@@ -216,11 +216,12 @@ class _Turn:
         return () if row.num_taken_back != self._taken_back else self._choices
 
     def accepted(self, row: Row, views: Views) -> Sequence[int]:
-        """The nodes along what the row has said since; the cache holds them from now on."""
-        if row.finish is not None or views.held(row) < len(self.context):
-            return ()  # it needs no cache any more, or has taken back what stood before the draft
+        """The nodes along what the row has said since; the cache of one that runs holds them."""
+        if views.held(row) < len(self.context):
+            return ()  # it has taken back what stood before the draft
         nodes = list(self._draft.follow(row.context[len(self.context) :]))
-        views.keep(row, nodes)
+        if row.finish is None:  # else it needs no cache any more
+            views.keep(row, nodes)
         return nodes
 
 

@@ -131,6 +131,22 @@ def test_true_drafts_save_forwards(small: Model) -> None:
     assert sum(f.stats.forwards for f in found) < 0.7 * sum(w.stats.forwards for w in wanted)
 
 
+def test_the_turn_that_ends_a_row_counts(small: Model) -> None:
+    asked = Request("free", (65, 66), max_tokens=9, drafters=("told",))
+    [wanted] = Loop(small, slots=1).run(plain([asked]))
+
+    def rest(spot: Spot, budget: int) -> Draft:
+        ahead = wanted.tokens[len(spot.context) - len(asked.prompt) :][:budget]
+        return Draft.chain(ahead, [0.9] * len(ahead))
+
+    with always(Bad(rest)):
+        [found] = Loop(small, slots=1).run([asked])
+    assert found.tokens == wanted.tokens
+    # One forward says the first token, the other the drafted ones and the one after them.
+    assert found.stats.forwards == 2
+    assert found.stats.drafted_tokens == found.stats.accepted_tokens == 7
+
+
 def test_a_stream_has_the_same_text_in_order(small: Model) -> None:
     asked = [row for row in rows(small, 2) if row.key != "thinking"]
     wanted = list(Loop(small, slots=1).run(plain(asked)))
