@@ -7,15 +7,20 @@
 Options: --count 10000, --first SEED, --seconds S (then it stops), --graph FOLDER (built before, or
 kept there). Half of the queries choose evenly among what is allowed, half by logits that are drawn
 once a query, so that names and variables come back (`tests/query_walks.py`). Questions of yes or no
-and bare counts are not forced, and only counted. The store judges, in five seconds each.
+and bare counts are not forced, and only counted. The store judges, in five seconds each; where
+that is too short, it is asked the query with the terms of one solution in place of its variables
+(then the same with the first branches alone and repeated steps once), which has a row only if the
+query has one: `with_rows_by_solution`.
 CPU time is this process's own.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import made_graph
@@ -23,13 +28,16 @@ import numpy as np
 from facts import ROOT
 from rows import Rows, from_tests, parser, say
 
-from tether.errors import TetherError
+from tether.errors import GrammarError, TetherError
 from tether.grammars.sparql import sparql
 from tether.grammars.sparql.compile import GraphConstraint, existence, is_open
+from tether.grammars.sparql.lookup import Scope
+from tether.grammars.sparql.matcher import QueryMatcher
 from tether.grammars.vocabulary import Vocabulary
 from tether.grounding.graph.build import build
 from tether.grounding.graph.graph import Graph
 from tether.grounding.graph.reading import Source
+from tether.grounding.graph.scope import FactsScope
 
 query_walks = from_tests("query_walks.py")
 
@@ -37,6 +45,10 @@ _SHIPPED = ROOT / "decoding" / "builtin" / "model"
 _JUDGE_S = 5.0
 _CHECK_S = 5.0
 _EVERY = 500
+_MOST_TRIED = 100
+"""Terms of a variable that are tried for a solution."""
+_SCOPED = re.compile(r"\b(MINUS|SELECT|VALUES|BIND|AS)\b")
+"""Where terms in place of variables say something else than the variables do."""
 
 
 def main() -> None:
@@ -116,7 +128,7 @@ def _run(graph: Graph, seeds: range, seconds: float) -> tuple[dict[str, int], li
 def _judged(constraint: GraphConstraint, graph: Graph, seed: int) -> list[str]:
     """What can be said of one query; whatever is wrong with it is shown."""
     try:
-        text = query_walks.query(constraint, seed)
+        text, matcher = query_walks.walk(constraint, seed)
     except TetherError as error:
         say(f"seed {seed}: {error}")
         return ["queries", "failed"]
@@ -125,15 +137,48 @@ def _judged(constraint: GraphConstraint, graph: Graph, seed: int) -> list[str]:
     found += ["parsed"] if refusal is None else []
     if is_open(text):
         return [*found, "open"]
-    has_row = graph.oracle.ask(constraint.declared(existence(text)), _JUDGE_S)
-    found += ["forcible", *(["with_rows"] if has_row else [])]
+    row = _row(constraint, graph, text, matcher)
     reached = constraint.verdict(text).reached
-    found += ["reached"] if reached == "nonempty" else []
-    if has_row is None:
-        found.append("store_out_of_time")
-    if refusal or not has_row or reached != "nonempty":
-        say(f"seed {seed}: {refusal or has_row}, {reached}: {text}")
+    found += ["forcible", row, *(["reached"] if reached == "nonempty" else [])]
+    if refusal or row in ("without_rows", "store_out_of_time") or reached != "nonempty":
+        say(f"seed {seed}: {refusal or row}, {reached}: {text}")
     return found
+
+
+def _row(constraint: GraphConstraint, graph: Graph, text: str, matcher: QueryMatcher) -> str:
+    """What the store says of a query's rows."""
+    if (answer := graph.oracle.ask(constraint.declared(existence(text)), _JUDGE_S)) is not None:
+        return "with_rows" if answer else "without_rows"
+    assert matcher.thread is not None
+    where = matcher.thread.progress.head.where
+    assert where is not None
+    terms = _solution(constraint, where.scope)
+    for asked in (existence(text), f"ASK {{{where.body.witness}"):
+        instance = re.sub(r"\?(\w+)", lambda found: terms.get(found[1], found[0]), asked)
+        if instance != asked and not _SCOPED.search(asked) and _asked(constraint, graph, instance):
+            return "with_rows_by_solution"
+    return "store_out_of_time"
+
+
+def _asked(constraint: GraphConstraint, graph: Graph, query: str) -> bool:
+    try:
+        return bool(graph.oracle.ask(constraint.declared(query), _JUDGE_S))
+    except GrammarError:  # a literal where the standard allows none: as a subject, say
+        return False
+
+
+def _solution(constraint: GraphConstraint, scope: Scope) -> Mapping[str, str]:
+    """The terms of one solution by the index, as queries write them; blank nodes stay variables."""
+    assert isinstance(scope, FactsScope)
+    terms = dict[str, str]()
+    for variable in scope.domains:
+        ranks = scope.domain(variable)
+        for rank in () if ranks is None else ranks[:_MOST_TRIED]:
+            if (narrower := scope.restrict(variable, np.array([rank]))) is not None:
+                assert isinstance(narrower, FactsScope)
+                scope, terms[variable] = narrower, constraint.graph.names.text(int(rank))
+                break
+    return terms
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from tether.grammars.budget import BudgetedMatcher
 from tether.grammars.constraint import Constraint, allowed_ids
+from tether.grammars.sparql.matcher import QueryMatcher
 from tether.grammars.vocabulary import Vocabulary
 
 LIMIT = 100
@@ -20,12 +22,19 @@ _LETTERS = (b"x", b"y", b"z")
 
 
 def query(constraint: Constraint, seed: int, limit: int = LIMIT) -> str:
-    """A query of random logits.
+    """A query of random logits."""
+    return walk(constraint, seed, limit)[0]
+
+
+def walk(constraint: Constraint, seed: int, limit: int = LIMIT) -> tuple[str, QueryMatcher]:
+    """A query of random logits, and the matcher at its end.
 
     Every other one is wilful: its logits are drawn once, and short variables are dear to it, so
     that its patterns form joins and rings. The others choose evenly.
     """
     dice, matcher = np.random.default_rng(seed), constraint.start()
+    assert isinstance(matcher, BudgetedMatcher)
+    assert isinstance(matcher._inner, QueryMatcher)
     matcher.limit(limit)
     logits = _wilful(constraint.vocabulary, dice) if seed % 2 else None
     mask = np.zeros(constraint.vocabulary.num_words, np.int32)
@@ -45,7 +54,7 @@ def query(constraint: Constraint, seed: int, limit: int = LIMIT) -> str:
         tokens += run
         if back := matcher.retreat():
             del tokens[-back:]
-    return constraint.vocabulary.decode(tokens)
+    return constraint.vocabulary.decode(tokens), matcher._inner
 
 
 def _wilful(vocabulary: Vocabulary, dice: np.random.Generator) -> npt.NDArray[np.float64]:
