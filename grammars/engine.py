@@ -88,10 +88,10 @@ class EngineMatcher(Matcher):
 
     def prefix_length(self, tokens: Sequence[int]) -> int:
         """How many tokens could be advanced; end tokens count where the text may end."""
-        end = self.vocabulary.eos_id
+        end = self._end
         plain = 0 if self._num_ends else _index(tokens, end)
         accepted = self._engine.validate_tokens(self._known(tokens[:plain])) if plain else 0
-        if accepted < plain or not self._could_end_after(tokens[:plain]):
+        if plain == len(tokens) or accepted < plain or not self._could_end_after(tokens[:plain]):
             return accepted
         while accepted < len(tokens) and tokens[accepted] == end:
             accepted += 1
@@ -131,7 +131,7 @@ class EngineMatcher(Matcher):
 
     def _known(self, tokens: Sequence[int]) -> list[int]:
         """The leading tokens that are ids at all; llguidance raises on others."""
-        size = self.vocabulary.size
+        size = self._size
         if tokens and min(tokens) >= 0 and max(tokens) < size:
             return list(tokens)
         wrong = next((i for i, t in enumerate(tokens) if not 0 <= t < size), len(tokens))
@@ -323,7 +323,7 @@ def not_held(token: int) -> InternalError:
 
 
 def _index(tokens: Sequence[int], token: int) -> int:
-    return next((i for i, t in enumerate(tokens) if t == token), len(tokens))
+    return tokens.index(token) if token in tokens else len(tokens)
 
 
 def _address(out: Mask, words: int) -> int:

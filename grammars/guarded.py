@@ -170,18 +170,28 @@ class GuardedMatcher(Matcher):
         if self._refusal:
             return 0
         accepted = self._inner.prefix_length(tokens)
-        text, state = self.text, self.state
+        if self._is_unheeded(tokens[:accepted]):
+            return accepted
+        text, state = bytearray(self._read()), self.state
         since = len(text)
         for index, token in enumerate(tokens[:accepted]):
-            if token == self.vocabulary.eos_id:
-                return accepted if self.judge.accepts(text) else index
+            if token == self._end:
+                return accepted if self.judge.accepts(bytes(text)) else index
             text += self.vocabulary.tokens[token]
-            if self._nogoods and self._nogoods.refuse(text, since=since):
+            if self._nogoods.prefixes and self._nogoods.refuse(text, since=since):
                 return index
-            state, refusal = self.judge.advance(state, text)
-            if refusal:
-                return index + 1
+            if self._heeded[token]:
+                state, refusal = self.judge.advance(state, text)
+                if refusal:
+                    return index + 1
         return accepted
+
+    def _is_unheeded(self, tokens: Sequence[int]) -> bool:
+        """Whether nothing but the inner matcher has a say about `tokens`: mostly so."""
+        if self._stops is not self.judge.stops:
+            self._heed()
+        is_heard = self._nogoods.prefixes or self._end in tokens
+        return not is_heard and not any(map(self._heeded.__getitem__, tokens))
 
     def forced(self) -> list[int]:
         """The inner matcher's forced tokens, up to a no-good or a refusal."""
@@ -249,8 +259,10 @@ class GuardedMatcher(Matcher):
         """Whether all of `tokens` could be advanced and none of them be refused."""
         if self._refusal or self._inner.prefix_length(tokens) < len(tokens):
             return False
-        text = self.text + self.vocabulary.decode_bytes(tokens)
-        if self._nogoods and self._nogoods.refuse(text, since=len(self.text)):
+        if self._is_unheeded(tokens):
+            return True
+        text = self._read() + self.vocabulary.decode_bytes(tokens)
+        if self._nogoods.prefixes and self._nogoods.refuse(text, since=len(self._text)):
             return False
         return self.judge.advance(self.state, text)[1] is None
 

@@ -58,7 +58,7 @@ class NoGoods:
         copy._guesses = set(self._guesses)
         return copy
 
-    def refuse(self, text: bytes, *, since: int = 0) -> bool:
+    def refuse(self, text: bytes | bytearray, *, since: int = 0) -> bool:
         """Whether `text` begins with a refused prefix of more than `since` bytes."""
         lengths = (length for length in self._lengths if since < length <= len(text))
         return any(self._holds(text[:length]) for length in lengths)
@@ -76,6 +76,6 @@ class NoGoods:
             ids = speller.starting_with(prefix[len(text) :])
             np.bitwise_and.at(bits, ids >> 5, ~(np.uint32(1) << (ids & 31).astype(np.uint32)))
 
-    def _holds(self, prefix: bytes) -> bool:
+    def _holds(self, prefix: bytes | bytearray) -> bool:
         at = bisect_left(self.prefixes, prefix)
         return at < len(self.prefixes) and self.prefixes[at] == prefix
