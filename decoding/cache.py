@@ -12,76 +12,14 @@ behind the library's `Cache`, `models/lean.py` uses them as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from tether.decoding.drafts.draft import Draft
+from tether.decoding.window import Window
 
 _GROWTH = 128  # columns are added in steps of this many
-
-
-@dataclass(frozen=True)
-class Window:
-    """Where the tokens of one ragged forward go, and what they may see.
-
-    Attributes:
-        slots: The contiguous slots taking part; row r of the forward is slot slots.start + r.
-        columns: int64 [rows, q]; column of each token, padding included.
-        positions: int64 [rows, q]; its position: the column, but in a drafted tree with branches.
-        counts: Tokens of each row that are real; the others are padding on the right.
-        length: Columns to read: the largest length after the write.
-        extent: Columns to hold: padding may write past `length`.
-        mask: Additive float mask [rows, 1, q, length]; None where every column is visible.
-        last: int64 [rows]; index of each row's last certain token in the flattened [rows * q].
-        hidden: Bool [rows, q, length], the columns that a token may not see, where branches of a
-            drafted tree do not see one another; None where it sees all up to its own.
-        reads: int64 [n], where the forward is read, in the same way: `last`, then every drafted
-            token. `states.py` puts every real token there.
-    """
-
-    slots: slice
-    columns: Tensor
-    positions: Tensor
-    counts: tuple[int, ...]
-    length: int
-    extent: int
-    mask: Tensor | None
-    last: Tensor
-    hidden: Tensor | None
-    reads: Tensor
-
-    def at_last(self, tensor: Tensor) -> Tensor:
-        """[rows, q, ...] at each row's last certain token, [rows, ...]."""
-        if len(self.reads) == len(self.last) and min(self.counts) == tensor.shape[1]:
-            return tensor[:, -1]
-        return tensor.flatten(0, 1)[self.last]
-
-    def dense_mask(self, dtype: torch.dtype, sliding: int | None = None) -> Tensor:
-        """The mask [rows, 1, q, length] written out; `sliding` hides all but the last columns."""
-        key = torch.arange(self.length, device=self.columns.device)
-        hidden = key > self.columns[:, :, None] if self.hidden is None else self.hidden
-        if sliding is not None:
-            hidden = hidden | (self._key_positions[:, None] <= self.positions[:, :, None] - sliding)
-        return additive(hidden, dtype)[:, None]
-
-    @cached_property
-    def _key_positions(self) -> Tensor:
-        """int64 [rows, length], the position of what lies in each column."""
-        key = torch.arange(self.length, device=self.columns.device)
-        if self.hidden is None:
-            return key[None]
-        places = torch.arange(self.extent, device=key.device).repeat(len(self.columns), 1)
-        return places.scatter_(1, self.columns, self.positions)[:, : self.length]
-
-
-def additive(hidden: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where `hidden` is False and the lowest finite number where it is True (-inf makes NaN)."""
-    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(
-        hidden, torch.finfo(dtype).min
-    )
 
 
 class SlotLayer:
@@ -195,30 +133,8 @@ class SlotCache:
             dtype: Of its mask.
             drafts: By the place of a row, what follows its certain tokens.
         """
-        certain, drafts = counts, drafts or {}
-        counts = [count + len(drafts.get(row, ())) for row, count in enumerate(certain)]
-        rows, width = len(counts), max(counts)
-        starts = self.lengths[first : first + rows]
-        length = max(start + count for start, count in zip(starts, counts, strict=True))
-        columns = torch.tensor(starts)[:, None] + torch.arange(width)
-        last = torch.arange(rows) * width + torch.tensor(certain) - 1
-        positions, hidden = _branches(columns, certain, drafts, length)
-        mask = None
-        if width > 1 or min(starts) + 1 < length:
-            unseen = torch.arange(length) > columns[:, :, None] if hidden is None else hidden
-            mask = additive(unseen, dtype)[:, None].to(device)
-        return Window(
-            slots=slice(first, first + rows),
-            columns=columns.to(device),
-            positions=positions.to(device),
-            counts=tuple(counts),
-            length=length,
-            extent=max(starts) + width,
-            mask=mask,
-            last=last.to(device),
-            hidden=None if hidden is None else hidden.to(device),
-            reads=_reads(last, drafts).to(device),
-        )
+        starts = self.lengths[first : first + len(counts)]
+        return Window.plan(first, starts, counts, drafts or {}, device=device, dtype=dtype)
 
     def commit(self, window: Window) -> None:
         """Count the tokens of a finished forward as held."""
@@ -268,25 +184,3 @@ class SlotCache:
         for layer in self.layers:
             layer.move(source, target, self.lengths[source])
         self.lengths[target], self.lengths[source] = self.lengths[source], 0
-
-
-def _branches(
-    columns: Tensor, certain: Sequence[int], drafts: Mapping[int, Draft], length: int
-) -> tuple[Tensor, Tensor | None]:
-    """Positions [rows, q] and what is hidden, bool [rows, q, length]; None as in `Window`."""
-    trees = {row: draft for row, draft in drafts.items() if not draft.is_chain}
-    if not trees:
-        return columns, None
-    positions, hidden = columns.clone(), torch.arange(length) > columns[:, :, None]
-    for row, draft in trees.items():
-        at, size = certain[row], len(draft)
-        start = int(columns[row, at])
-        positions[row, at : at + size] = start + torch.tensor(draft.depths)
-        hidden[row, at : at + size, start : start + size] = ~torch.tensor(draft.lineage)
-    return positions, hidden
-
-
-def _reads(last: Tensor, drafts: Mapping[int, Draft]) -> Tensor:
-    """Each row's last certain token, then the drafted ones, row by row."""
-    nodes = [last[row] + 1 + torch.arange(len(drafts[row])) for row in sorted(drafts)]
-    return torch.cat([last, *nodes]) if nodes else last

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tether.decoding.cache import SlotCache, SlotLayer, Window
+from tether.decoding.cache import SlotCache, SlotLayer
 from tether.decoding.models.base import Edit, Network
+from tether.decoding.window import Window
 from tether.grounding.evidence import Bools, Floats, Ids
 
 _RATE, _GAMMA, _NEAR = 0.01, 1.5, 0.01  # step size, power of the norm, weight of the divergence

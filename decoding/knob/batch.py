@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tether.decoding.cache import SlotCache, Window
+from tether.decoding.cache import SlotCache
 from tether.decoding.knob.steer import turned
 from tether.decoding.models.base import Edit, Network
+from tether.decoding.window import Window
 
 
 @dataclass(frozen=True, slots=True)

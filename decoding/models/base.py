@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from tether.decoding.cache import SlotCache, Window
+from tether.decoding.cache import SlotCache
+from tether.decoding.window import Window
 
 if TYPE_CHECKING:
     from tether.grammars.vocabulary import Vocabulary

@@ -21,12 +21,13 @@ from transformers.cache_utils import Cache
 from transformers.distributed import DistributedConfig
 from transformers.utils import logging
 
-from tether.decoding.cache import SlotCache, SlotLayer, Window
+from tether.decoding.cache import SlotCache, SlotLayer
 from tether.decoding.models import ranks
 from tether.decoding.models.base import Edit, Watch, mix
 from tether.decoding.models.library_attention import check, watching
 from tether.decoding.models.library_edit import editing
 from tether.decoding.models.library_head import LibraryHead
+from tether.decoding.window import Window
 from tether.errors import ModelError
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}

@@ -17,10 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tether.decoding.cache import SlotCache, Window
+from tether.decoding.cache import SlotCache
 from tether.decoding.head import linear_at
 from tether.decoding.models.base import Edit, Watch, looks, mix
 from tether.decoding.models.static import Places, StaticStep, is_step
+from tether.decoding.window import Window
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 

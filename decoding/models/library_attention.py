@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import Module
 from transformers import AttentionInterface
 
-from tether.decoding.cache import Window
 from tether.decoding.models.base import Watch, looks
+from tether.decoding.window import Window
 from tether.errors import ModelError
 
 _NAME = "tether"

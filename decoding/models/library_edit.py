@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import Module, ModuleList
 
-from tether.decoding.cache import Window
 from tether.decoding.models.base import Edit
+from tether.decoding.window import Window
 from tether.errors import ModelError
 
 

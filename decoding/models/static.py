@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from tether.decoding.cache import SlotCache, Window, additive
+from tether.decoding.cache import SlotCache
+from tether.decoding.window import Window, additive
 
 _LEAST = 128  # columns
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tether.decoding.cache import SlotCache, Window
+from tether.decoding.cache import SlotCache
 from tether.decoding.drafts.draft import Draft
 from tether.decoding.models.base import Network
 from tether.decoding.models.checkpoint import load_weights, read_json
 from tether.decoding.models.huggingface import HuggingFaceNetwork
 from tether.decoding.models.lean import LeanNetwork, supports
+from tether.decoding.window import Window
 from tether.errors import ModelError
 
 VOCAB = 97
