@@ -192,8 +192,8 @@ class BudgetedMatcher(Matcher):
         return tokens if tokens is not None and len(tokens) <= left else None
 
     def _go_back(self, most: int) -> None:
-        """To the last place with a way out that bisection finds; what came next is refused."""
-        place = self._bisect(most)
+        """To a place with a way out, from whose successor none is found; that one is refused."""
+        place = self._last_good(most)
         self._inner.rollback(self._inner.count - place - 1)
         too_far = self._inner.text
         self._inner.rollback(1)
@@ -208,16 +208,20 @@ class BudgetedMatcher(Matcher):
             self._inner.refuse(too_far)
             self._closing = self._closing or self._inner.is_refused
 
-    def _bisect(self, most: int) -> int:
-        """A place with a way out, whose successor has none that is found; notes ways on the go."""
-        low, high = self._exits[-1].at, self._inner.count
+    def _last_good(self, most: int) -> int:
+        """A place with a way out, whose successor has none that is found; notes ways on the go.
+
+        Galloping, then bisection: not to find a way takes fifty times as long as to find one, and
+        most texts go wrong soon after the last place that was good.
+        """
+        low, high, stride = self._exits[-1].at, self._inner.count, 1
         while high - low > 1:
-            middle = (low + high) // 2
+            middle = min(low + stride, (low + high) // 2)
             fork = self._inner.fork()
             fork.rollback(self._inner.count - middle)
             tokens = self._way_from(fork, most)
             if tokens is not None:
-                low = middle
+                low, stride = middle, 2 * stride
                 self._exits.append(_Exit(low, tuple(tokens)))
             else:
                 high = middle

@@ -96,7 +96,7 @@ class JsonJudge:
 
     def _accepts(self, text: bytes) -> bool:
         try:
-            return self._oracle.complaint(text.decode()) is None
+            return self._oracle.accepts(text.decode())
         except UnicodeDecodeError:
             return False
 

@@ -25,13 +25,13 @@ from tether.grammars.vocabulary import Vocabulary
 from tether.types import Json
 
 _TRIALS = 12
-_LONGEST, _LONGER = 4, 100
-"""A trial ends at `_LONGEST * (most + _LONGER)` tokens, most of them single bytes."""
+_LONGER, _AT_START, _LATER = 100, (4, 8), (1, 3)
+"""Steps of the longest trial and of all together, in `most + _LONGER` tokens: most of them are
+single bytes. What is found at the start serves all rows; later ways mostly are found at once."""
 _MANY = 4
 """Ways found before the shortest of them is taken, at the start and where none is short enough."""
-_TRIES, _REFUSAL, _GUESSES = 2, 6, 8
-"""Steps of all trials together, in longest trials; steps that a refusal counts for; bytes tried
-before the mask is asked."""
+_REFUSAL, _GUESSES = 6, 8
+"""Steps that a refusal counts for; bytes tried before the mask is asked."""
 _IN_ORDER, _ANY_WORD = 1, 0.2
 """The last trial that tries words in their order; in others, the chance of any key or value."""
 _MARKS_OF_ASCII = string.punctuation.replace('"', "").replace("\\", "").encode() + b" "
@@ -69,8 +69,7 @@ class Shortest:
             return self._from_start
         best: list[int] | None = None
         found, enough = 0, 1 if matcher.count else _MANY
-        longest = _LONGEST * (most + _LONGER)
-        patience = _TRIES * longest
+        longest, patience = _effort(most, is_start=not matcher.count)
         for number in range(_TRIALS):
             way, spent = self._trial(matcher, longest, number)
             found += way is not None
@@ -185,6 +184,12 @@ class Shortest:
             if allowed.size:
                 return int(rng.choice(allowed))
         return int(allowed_ids(mask)[0])
+
+
+def _effort(most: int, *, is_start: bool) -> tuple[int, int]:
+    """Steps of the longest trial, and of all of them."""
+    longest, all_trials = _AT_START if is_start else _LATER
+    return longest * (most + _LONGER), all_trials * (most + _LONGER)
 
 
 def _mixed(words: list[bytes], rng: random.Random, mixed: bool) -> list[bytes]:

@@ -74,6 +74,19 @@ def test_prefix_length_counts_what_the_masks_allow(byte_vocab: Vocabulary) -> No
     assert matcher.prefix_length([a, b, byte_vocab.eos_id]) == 2
 
 
+def test_the_judge_is_asked_only_about_what_it_stops_at(byte_vocab: Vocabulary) -> None:
+    matcher = _matcher(byte_vocab, r"[a-d]{1,9}\.", b"abd")
+    judge = matcher.judge
+    judge.stops = b"d"
+    a, b, d = (byte_vocab.speller.spell(x)[0] for x in (b"a", b"b", b"d"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(judge, "advance", lambda *_: pytest.fail("the judge is asked"))
+        assert matcher.prefix_length([a, b, a]) == 3
+        assert matcher.stands([a, b, a])
+    assert matcher.prefix_length([a, b, d, d]) == 3
+    assert not matcher.stands([a, b, d])
+
+
 def test_a_refused_end_is_no_end(byte_vocab: Vocabulary) -> None:
     matcher = _matcher(byte_vocab, r"[a.]{1,3}")
     _say(matcher, b"a", byte_vocab)
@@ -216,3 +229,19 @@ def test_back_at_a_known_way_out_it_stands_again(byte_vocab: Vocabulary) -> None
     assert matcher.retreat() == 0
     matcher.rollback(1)
     assert matcher.num_unsettled <= 5
+
+
+def test_the_way_back_looks_near_the_last_good_place_first(byte_vocab: Vocabulary) -> None:
+    asked: list[int] = []
+
+    def shortest(matcher: GuardedMatcher, most: int) -> list[int] | None:
+        asked.append(matcher.count)
+        return _letters_then_stop(matcher, most) if b"b" not in matcher.text else None
+
+    matcher = BudgetedMatcher(_matcher(byte_vocab, r"[a-d]{1,90}\."), shortest)
+    matcher.limit(66)
+    for number in range(32):  # the first look is after 32 tokens
+        matcher.advance(byte_vocab.speller.spell(b"b" if number == 3 else b"d")[0])
+    assert matcher.retreat() == 29
+    assert asked == [0, 32, 1, 3, 7, 5, 4], "what is good is soon found to be so, what is not, late"
+    assert b"b" not in {byte_vocab.tokens[token] for token in allowed_tokens(matcher)}
