@@ -89,7 +89,7 @@ class Reading:
         places: A lane's place among the lanes.
         taps: The layers that were read early.
         attention: [heads, lanes, length] of the watched heads; None where none were watched.
-        drafted: [nodes, width] of the last layer, after the tokens of each lane's draft.
+        drafted: [1 + taps, nodes, width] after the tokens of each lane's draft.
     """
 
     hidden: Tensor
@@ -111,6 +111,12 @@ class Reading:
         if self.attention is None:
             return None
         return self.attention[:, [self.places[lane] for lane in lanes]].mean(0)
+
+    def after(self, nodes: Mapping[Lane, int]) -> Reading:
+        """As read of some lanes, each after a node of its draft."""
+        found = [self.drafted[lane][:, node] for lane, node in nodes.items()]
+        places = {lane: place for place, lane in enumerate(nodes)}
+        return Reading(torch.stack(found, dim=1), places, self.taps)
 
     @staticmethod
     def join(readings: Sequence[Reading]) -> Reading:
@@ -213,7 +219,7 @@ class Lanes:
         read = flat.view(1 + len(taps), -1, flat.shape[1])
         places = {lane: n for n, lane in enumerate(lanes)}
         attention = None if watch is None else watch.attention
-        nodes = torch.split(read[0, len(lanes) :], [len(draft) for draft in given.values()])
+        nodes = torch.split(read[:, len(lanes) :], [len(draft) for draft in given.values()], dim=1)
         drafted = {lanes[place]: found for place, found in zip(given, nodes, strict=True)}
         return Reading(read[:, : len(lanes)], places, taps, attention, drafted)
 

@@ -181,7 +181,9 @@ class _Batch:
             logits = ahead.answers(rows, allowed)
             if logits is None:
                 break
-            here = Said(logits, [False] * len(rows), [0] * len(rows))
+            here = listen(self._views, rows, ahead.reading(rows, reading), allowed, logits)
+            for row, views, led in zip(rows, here.asked, here.led, strict=True):
+                row.heard(views, led=led)
             self._say(rows, here, allowed, ahead)
         ahead.end(reading, said.logits)
 

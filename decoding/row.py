@@ -154,6 +154,10 @@ class Row:
             led: The choice is the expert's.
         """
         self._num_forwards += 1
+        self.heard(views, led=led)
+
+    def heard(self, views: int, *, led: bool) -> None:
+        """As `forwarded`, where the model had read ahead: no forward of its own took part."""
         self._num_view_forwards += views
         self._num_led += led
 

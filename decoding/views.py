@@ -146,20 +146,34 @@ class Views:
             drafts: What may follow some of the rows, to be read after them.
         """
         taps, heads = self._taps(self._lanes, "model"), self._heads(self._lanes)
-        own = {self.lane(row, OWN): draft for row, draft in (drafts or {}).items()}
-        return self._tracks["model"].run_all(taps, heads, own)
+        given = {
+            lane: draft for row, draft in (drafts or {}).items() for lane in self._own_lanes(row)
+        }
+        return self._tracks["model"].run_all(taps, heads, given)
 
     def drafted(self, row: Row, reading: Reading) -> Tensor:
         """What the head reads after the tokens of a row's draft, [nodes, width]."""
-        return reading.drafted[self.lane(row, OWN)]
+        return reading.drafted[self.lane(row, OWN)][0]
+
+    def after(self, nodes: Mapping[Row, int], reading: Reading) -> Reading:
+        """As read of some rows and of their other prompts, each after a node of its draft."""
+        return reading.after(
+            {lane: node for row, node in nodes.items() for lane in self._own_lanes(row)}
+        )
 
     def keep(self, row: Row, nodes: Sequence[int]) -> None:
         """Of what was drafted after a row, hold a path that it has said."""
-        self._tracks["model"].keep(self.lane(row, OWN), nodes)
+        for lane in self._own_lanes(row):
+            self._tracks["model"].keep(lane, nodes)
 
     def num_pending(self, rows: Sequence[Row]) -> int:
-        """How many tokens of these rows their own lanes have to read next."""
-        return sum(max(1, len(row.context) - self.held(row)) for row in rows)
+        """How many tokens the model has to read next for these rows, in all their prompts."""
+        lanes = (lane for row in rows for lane in self._own_lanes(row))
+        return sum(max(1, len(lane) - lane.held) for lane in lanes)
+
+    def num_prompts(self, row: Row) -> int:
+        """How many prompts of a row the model reads on."""
+        return len(self._own_lanes(row))
 
     def held(self, row: Row) -> int:
         """How many of the row's tokens its own lane holds."""

@@ -20,6 +20,9 @@ Ids: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Need = Literal["log_p", "allowed", "hidden", "attention", "short", "nudge", "slots"]
 
+KNOWN_AHEAD: frozenset[Need] = frozenset({"log_p", "allowed", "hidden", "short", "slots"})
+"""What is known at drafted tokens too: rows whose sources need nothing else can be drafted."""
+
 INDEXED = 1 << 32
 """Number of the first passage of an index, where those of the prompt are numbered from 0."""
 

@@ -39,7 +39,7 @@ class Ahead:
     def __init__(self, drafting: Drafting, rows: Sequence[Row], views: Views) -> None:
         self._drafting, self._rows, self._views = drafting, rows, views
         self._certain = views.num_pending(rows)
-        self._drafted = drafting.propose(rows, self._certain)
+        self._drafted = drafting.propose(rows, self._certain, views.num_prompts)
         self._turns = {row: _Turn(row, self._drafted.get(row)) for row in drafting.learners(rows)}
         self._planned: dict[Row, deque[int]] = {}
         self._began = 0.0
@@ -54,7 +54,9 @@ class Ahead:
 
     def timed(self) -> None:
         """The forward is done that began when `drafts` were asked for."""
-        tokens = self._certain + sum(len(each.draft) for each in self._drafted.values())
+        tokens = self._certain + sum(
+            len(each.draft) * self._views.num_prompts(row) for row, each in self._drafted.items()
+        )
         self._drafting.timed(tokens, self._drafting.clock() - self._began)
 
     def read(self, reading: Reading, masks: Tensor | None) -> Tensor | None:
@@ -101,6 +103,17 @@ class Ahead:
             if is_unknown:
                 return None
         return self._logits[[self._turns[row].first + self._turns[row].node for row in rows]]
+
+    def reading(self, rows: Sequence[Row], reading: Reading) -> Reading:
+        """As read where these rows stand, if anything but their logits reshapes a choice.
+
+        Args:
+            rows: From `answered`.
+            reading: Of the forward.
+        """
+        if not any(row.request.terms or row.request.sources for row in rows):
+            return reading
+        return self._views.after({row: self._turns[row].node for row in rows}, reading)
 
     def settle(
         self, rows: Sequence[Row], tokens: list[int], logits: Tensor, masks: Tensor | None

@@ -7,8 +7,8 @@ come true; where they do not, nothing is drafted, and now and then it is tried a
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
@@ -19,13 +19,14 @@ from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Need, Spot, Ve
 from tether.decoding.drafts.grow import Grower, Sapling
 from tether.decoding.drafts.length import CostCurve, most_worth
 from tether.decoding.drafts.registry import make
-from tether.decoding.drafts.rules_law import is_ruled
+from tether.decoding.drafts.rules_law import is_lossy, is_ruled
 from tether.decoding.drafts.rules_walk import Drawer, Drawn
 from tether.decoding.models.base import Model
 from tether.decoding.request import Request
 from tether.decoding.row import Row
 from tether.errors import DeadEnd, UsageError
 from tether.grammars.constraint import Mask
+from tether.grounding.evidence import KNOWN_AHEAD
 
 _LEAST = 0.02  # chances below this are not even looked at by the grammar
 _CLEAR = 1.1  # drafts have to promise so many times the speed without them
@@ -82,18 +83,25 @@ class Drafting:
         self._hoped = self._came = 1.0  # answers that drafts were thought to be worth, and were
         self._rest, self._resting = 0, 0
 
-    def propose(self, rows: Sequence[Row], tokens: int) -> dict[Row, Drafted]:
-        """What to read beside `tokens` certain tokens of all rows; rows without a draft are absent.
+    def propose(
+        self, rows: Sequence[Row], tokens: int, prompts: Callable[[Row], int]
+    ) -> dict[Row, Drafted]:
+        """What to read beside the rows; those without a draft are absent. They stay as they are.
 
-        The rows stay as they are.
+        Args:
+            rows: All of the turn.
+            tokens: Certain ones of all rows, in all their prompts.
+            prompts: How many of a row the model reads, and its draft after each.
         """
         ruled = {
             row: self._grow(row, 0.0) for row in rows if can_draft(row) and is_ruled(row.request)
         }
         fixed = {row: _cut(tree, len(tree)) for row, tree in ruled.items() if len(tree)}
-        return {**fixed, **self._paying(rows, tokens)}
+        return {**fixed, **self._paying(rows, tokens, prompts)}
 
-    def _paying(self, rows: Sequence[Row], tokens: int) -> dict[Row, Drafted]:
+    def _paying(
+        self, rows: Sequence[Row], tokens: int, prompts: Callable[[Row], int]
+    ) -> dict[Row, Drafted]:
         """As `propose`, of rows whose tokens do not depend on what is drafted: as much as pays."""
         able = [row for row in rows if can_draft(row) and not is_ruled(row.request)]
         self._resting = max(0, self._resting - 1)
@@ -102,7 +110,7 @@ class Drafting:
         began = self.clock()
         trees = {row: self._grow(row, self._least(row, len(rows), tokens)) for row in able}
         self._count_cost(self.clock() - began, sum(map(len, trees.values())))
-        counts = self._counts(trees, len(rows), tokens)
+        counts = self._counts(trees, len(rows), tokens, prompts)
         if any(map(len, trees.values())):  # else it cost next to nothing to look
             self._rest = 0 if counts else min(max(1, 2 * self._rest), _LONGEST_REST)
             self._resting = self._rest
@@ -212,22 +220,27 @@ class Drafting:
             self._growth.append(seconds / count)
             self._each = median(self._growth)
 
-    def _counts(self, trees: Mapping[Row, Sapling], num_rows: int, tokens: int) -> dict[Row, int]:
+    def _counts(
+        self,
+        trees: Mapping[Row, Sapling],
+        num_rows: int,
+        tokens: int,
+        prompts: Callable[[Row], int],
+    ) -> dict[Row, int]:
         """How many of each row's first nodes pay, those of all rows against one another."""
         units = [unit for row, tree in trees.items() for unit in _units(row, tree)]
         units.sort(key=lambda unit: -unit[0])
         trust = min(1.0, self._came / self._hoped) if self._hoped else 1.0
-        flat, owners = list[float](), list[Row]()
+        flat, nodes = list[float](), list[Row | None]()
         for gain, row, size in units:
-            flat += [0.0] * (size - 1) + [gain * trust]
-            owners += [row] * size
+            others = size * (prompts(row) - 1)  # a node is a token after each prompt
+            flat += [0.0] * (size + others - 1) + [gain * trust]
+            nodes += [row] * size + [None] * others
         count = most_worth(flat, self._cost, tokens=tokens, rows=num_rows, each=self._each)
         if not self._is_clear(num_rows, sum(flat[:count]), tokens, count):
             return {}
-        counts: dict[Row, int] = {}
-        for row in owners[:count]:
-            counts[row] = counts.get(row, 0) + 1
-        return counts
+        counts = Counter(nodes[:count])
+        return {row: counts[row] for row in trees if counts[row]}
 
     def _is_clear(self, num_rows: int, gain: float, tokens: int, count: int) -> bool:
         """Whether so many drafted tokens pay for what is not counted too: following them."""
@@ -239,13 +252,18 @@ class Drafting:
 def can_draft(row: Row) -> bool:
     """Whether tokens of a row can be read ahead and it asks for it.
 
-    What reshapes its choices with more than its own logits is not known ahead, and the end of a
-    prompt that is said again is over in a token or two.
+    Not all that reshapes its choices is known ahead, and the end of a prompt that is said again is
+    over in a token or two.
     """
     request = row.request
-    if not request.drafters or request.terms or request.sources or request.extract:
+    if not request.drafters or request.extract or row.finish is not None or row.healing:
         return False
-    return row.finish is None and not row.healing
+    if not (request.terms or request.sources):
+        return True
+    if is_ruled(request) or is_lossy(request):
+        return False  # rules compare drafts with what the model says by itself
+    known = all(source.needs <= KNOWN_AHEAD for source in request.sources)
+    return known and all(term.drafts for term in request.terms)
 
 
 def _units(row: Row, tree: Sapling) -> list[tuple[float, Row, int]]:

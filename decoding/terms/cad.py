@@ -21,6 +21,7 @@ class Cad(Term):
     """With the evidence against without it: (1 + a) l(with) - a l(without)."""
 
     name: ClassVar[str] = "cad"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(0.5, "strength a; 0 changes nothing", low=0)
     adaptive: bool = option(False, "a grows with what the evidence changes at this token")

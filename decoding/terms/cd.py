@@ -23,6 +23,7 @@ class Cd(Term):
     """
 
     name: ClassVar[str] = "cd"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(0.5, "strength b; 0 changes nothing", low=0)
     tau: float = option(1.0, "temperature of the amateur", low=1e-3)

@@ -25,6 +25,7 @@ class Dola(Term):
     """
 
     name: ClassVar[str] = "dola"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(1.0, "strength; 0 changes nothing", low=0)
     layers: str = option(

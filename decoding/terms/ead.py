@@ -28,6 +28,7 @@ class Ead(Term):
     """Switches on the mean entropy of the last tokens, of whoever decided them."""
 
     name: ClassVar[str] = "ead"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(1.0, "the expert's part where it leads", low=0)
     window: int = option(5, "tokens in the mean; forced ones do not count", low=1)

@@ -29,6 +29,7 @@ class Foreal(Term):
     """The expert leads the first tokens of a sentence, if the draw for that sentence says so."""
 
     name: ClassVar[str] = "foreal"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(1.0, "the expert's part where it leads", low=0)
     first: int = option(8, "tokens of a sentence that the expert writes", low=0)

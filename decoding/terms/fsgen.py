@@ -26,6 +26,7 @@ class Fsgen(Term):
     """
 
     name: ClassVar[str] = "fsgen"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(1.0, "the expert's part b where it speaks", low=0)
     route: Literal["best", "margin", "entropy"] = option(

@@ -26,6 +26,7 @@ class Icd(Term):
     """The model against itself under an instruction to answer wrongly, or against an amateur."""
 
     name: ClassVar[str] = "icd"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(1.0, "strength; 0 changes nothing", low=0)
     by: Literal["prompt", "weights"] = option(

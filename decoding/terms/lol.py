@@ -25,6 +25,7 @@ class Lol(Term):
     """ICD, `omega` times ICD at three quarters of the depth, `gamma` times a true prompt's pull."""
 
     name: ClassVar[str] = "lol"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(1.0, "strength of the contrast; 0 changes nothing", low=0)
     omega: float = option(0.3, "strength at the lower layer, a factor", low=0)

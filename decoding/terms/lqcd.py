@@ -24,6 +24,7 @@ class Lqcd(Term):
     """The neutral wording answers, against the leading one; a neutral prompt has no contrast."""
 
     name: ClassVar[str] = "lqcd"
+    drafts: ClassVar[bool] = True
     neutral: ClassVar[bool] = True
 
     weight: float = option(1.0, "strength; 0 only rewords the prompt", low=0)

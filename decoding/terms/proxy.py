@@ -20,6 +20,7 @@ class Proxy(Term):
     """The expert (small, tuned) against the amateur (it before tuning), on top of the model."""
 
     name: ClassVar[str] = "proxy"
+    drafts: ClassVar[bool] = True
 
     def views(self, depths: Mapping[Role, int]) -> tuple[View, ...]:
         """Expert and anti-expert."""

@@ -50,6 +50,9 @@ class Term(ABC):
     """
 
     name: ClassVar[str]
+    drafts: ClassVar[bool] = False
+    """Whether it goes by what a row has said, and by what the views say after that, alone: then its
+    rows can be drafted."""
     neutral: ClassVar[bool] = False
     """Whether the row's own prompt is the neutral wording of what the user gave."""
 

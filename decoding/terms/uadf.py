@@ -19,6 +19,7 @@ class Uadf(Term):
     """Mixes another distribution in by sigmoid(entropy) - 1/2: not where the model is sure."""
 
     name: ClassVar[str] = "uadf"
+    drafts: ClassVar[bool] = True
 
     weight: float = option(1.0, "factor on the share; 0 changes nothing", low=0, high=2)
     by: Literal["expert", "amateur", "bare"] = option(
