@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from tether.errors import EvidenceError, UsageError
 
@@ -120,7 +119,7 @@ class Remote(Source):
         from tether.grounding.graph.remote import Endpoint
         from tether.grounding.graph.remote_graph import RemoteGraph
 
-        endpoint = Endpoint(self.url, {urlsplit(self.url).hostname or ""})
+        endpoint = Endpoint(self.url)
         with Meter() as meter:
             return RemoteGraph.at(endpoint, cache_dir(), meter)
 

@@ -1,6 +1,6 @@
 """A graph that another machine serves: a client of the SPARQL 1.1 Protocol.
 
-Only hosts that were named are asked, redirects are not followed, and an answer is read no further
+Only the address that was named is asked: redirects are not followed. An answer is read no further
 than its limits. A server that runs out of time may end a good status with half an answer, so
 what cannot be read whole is a failure, never a result.
 
@@ -12,10 +12,10 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Collection, Mapping
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pyoxigraph import BlankNode, Literal, NamedNode, RdfFormat, parse
 
@@ -36,25 +36,15 @@ class Endpoint:
 
     Args:
         url: Where queries go, by http or https.
-        hosts: The hosts that may be asked at all.
 
     Raises:
-        UsageError: The address is none, or its host is not among them.
+        UsageError: The address is none.
     """
 
-    def __init__(self, url: str, hosts: Collection[str]) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                f"{url!r} is no address of an endpoint.", hint="Write http(s)://HOST/PATH."
-            )
-        if parts.hostname not in hosts:
-            raise UsageError(
-                f"The host {parts.hostname} is not among those that may be asked.",
-                hint="Name it: --endpoint on the command line, or the setting of allowed hosts.",
-            )
+    def __init__(self, url: str) -> None:
+        parts, self._port = _place(url)
         self.url = url
-        self._host, self._port, self._secure = _place(url)
+        self._host, self._secure = str(parts.hostname), parts.scheme == "https"
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def rows(self, query: str, limits: Limits) -> Answer:
@@ -110,7 +100,7 @@ class Endpoint:
     def _check(self, response: http.client.HTTPResponse, body: bytes) -> None:
         said = body[:_SHOWN].decode("utf-8", "replace").strip()
         if response.status == http.HTTPStatus.BAD_REQUEST:
-            raise GrammarError(f"{self.url} refuses the query: {said}")
+            raise GrammarError(f"{self.url} refuses the query: {said}", hint="Correct the query.")
         if response.status != http.HTTPStatus.OK:
             raise UnavailableError(
                 f"{self.url} answers {response.status} {response.reason}: {said}",
@@ -120,12 +110,15 @@ class Endpoint:
             )
 
 
-def _place(url: str) -> tuple[str, int | None, bool]:
-    parts = urlsplit(url)
-    try:
-        return str(parts.hostname), parts.port, parts.scheme == "https"
-    except ValueError:
-        raise UsageError(f"{url!r} has no port that can be.") from None
+def _place(url: str) -> tuple[SplitResult, int | None]:
+    """The parts of an address, and its port where it has one."""
+    with suppress(ValueError):  # a broken [host], or a port that is no number or too great
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts, parts.port
+    raise UsageError(
+        f"{url!r} is no address of an endpoint.", hint="Write http(s)://HOST[:PORT]/PATH."
+    )
 
 
 def _read(

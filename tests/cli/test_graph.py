@@ -48,6 +48,8 @@ def test_query_from_stdin(kg: str, tether: Tether) -> None:
         (["SELECT * { ?s ?p ?o }", "--max-rows", "5"], 5, "more than 5 rows"),
         (["SELECT ?x { ?x nope:y ?z }"], 3, "nope"),
         (["ASK {}", "-o", "xml"], 2, "xml"),
+        (["ASK {}", "--timeout", "inf"], 2, "--timeout"),
+        (["--endpoint", "http://[::1/"], 2, "is no address of an endpoint"),
     ],
 )
 def test_queries_that_fail_print_nothing(

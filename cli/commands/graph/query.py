@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 import typer
 
@@ -20,6 +19,7 @@ tether graph query kg 'SELECT ?x WHERE { ?x a :City . }' -o table
 tether graph query --endpoint https://dbpedia.org/sparql < question.rq
 """
 _LIMITS = "Limits"
+_DAY_S = 86_400.0
 
 
 def run(
@@ -39,7 +39,8 @@ def run(
         str | None, typer.Option(metavar="URL", help="Ask a SPARQL endpoint instead of a graph.")
     ] = None,
     seconds: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds.", rich_help_panel=_LIMITS)
+        float,
+        typer.Option("--timeout", min=0.1, max=_DAY_S, help="Seconds.", rich_help_panel=_LIMITS),
     ] = 10.0,
     rows: Annotated[
         int, typer.Option("--max-rows", min=1, help="Rows.", rich_help_panel=_LIMITS)
@@ -69,9 +70,9 @@ def _asked(graph: Path | None, text: str | None, endpoint: str | None, limits: L
         from tether.grounding.graph.remote import Endpoint
 
         if text is not None:
-            raise UsageError("Name a graph or an endpoint, not both.")
+            raise UsageError("A graph and an endpoint are named.", hint="Leave one out.")
         asked = _text(None if graph is None else str(graph))
-        return Endpoint(endpoint, {urlsplit(endpoint).hostname or ""}).rows(asked, limits)
+        return Endpoint(endpoint).rows(asked, limits)
     if graph is None:
         raise UsageError("Nothing is asked.", hint="Name a graph, or --endpoint URL.")
     from tether.grammars.sparql.checks import check

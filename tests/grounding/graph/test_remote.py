@@ -17,7 +17,6 @@ from tether.grounding.graph.answer import Limits
 from tether.grounding.graph.remote import Endpoint
 
 ROOT = Path(__file__).resolve().parents[3]
-HERE = {"127.0.0.1"}
 JSON = "application/sparql-results+json"
 CITIES = "PREFIX : <https://example.org/company#> SELECT ?x { ?x a :City }"
 
@@ -31,7 +30,7 @@ def oxigraph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_select_ask_and_construct(oxigraph: str) -> None:
-    endpoint = Endpoint(oxigraph, HERE)
+    endpoint = Endpoint(oxigraph)
     table = endpoint.rows(CITIES, Limits())
     assert table.variables == ("x",)
     assert ("<https://example.org/company#Leipzig>",) in table.rows
@@ -47,7 +46,7 @@ def test_select_ask_and_construct(oxigraph: str) -> None:
 
 
 def test_refusals(oxigraph: str) -> None:
-    endpoint = Endpoint(oxigraph, HERE)
+    endpoint = Endpoint(oxigraph)
     with pytest.raises(GrammarError, match="refuses the query"):
         endpoint.rows("SELECT ?x { ?x nope:y ?z }", Limits())
     with pytest.raises(GrammarError, match="INSERT would change"):
@@ -61,7 +60,7 @@ def test_refusals(oxigraph: str) -> None:
 )
 def test_limits(oxigraph: str, limits: Limits, what: str) -> None:
     with pytest.raises(LimitReached, match=what):
-        Endpoint(oxigraph, HERE).rows(CITIES, limits)
+        Endpoint(oxigraph).rows(CITIES, limits)
 
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -118,8 +117,8 @@ def test_half_an_answer_is_none(name: str) -> None:
     """A server that ran out of time still says 200."""
     with server(answering(BAD[name])) as url:
         with pytest.raises(UnavailableError, match="half an answer"):
-            Endpoint(url, HERE).rows("ASK {}", Limits())
-        assert Endpoint(url, HERE).ask("ASK {}", 5) is None
+            Endpoint(url).rows("ASK {}", Limits())
+        assert Endpoint(url).ask("ASK {}", 5) is None
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 403, 500, 503])
@@ -129,7 +128,7 @@ def test_other_statuses(status: int) -> None:
         server(answering(b"no", "text/plain", status)) as url,
         pytest.raises(UnavailableError, match=f"answers {status}"),
     ):
-        Endpoint(url, HERE).rows("ASK {}", Limits())
+        Endpoint(url).rows("ASK {}", Limits())
 
 
 def test_an_endless_answer_is_cut() -> None:
@@ -144,7 +143,7 @@ def test_an_endless_answer_is_cut() -> None:
             return
 
     with server(flood) as url, pytest.raises(LimitReached, match="bytes"):
-        Endpoint(url, HERE).rows("ASK {}", Limits(bytes=1 << 18))
+        Endpoint(url).rows("ASK {}", Limits(bytes=1 << 18))
 
 
 def test_a_slow_answer_is_cut() -> None:
@@ -162,26 +161,22 @@ def test_a_slow_answer_is_cut() -> None:
     began = time.monotonic()
     with server(drip) as url:
         with pytest.raises(LimitReached, match=r"0\.3 s"):
-            Endpoint(url, HERE).rows("ASK {}", Limits(seconds=0.3))
+            Endpoint(url).rows("ASK {}", Limits(seconds=0.3))
         assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize(
-    "url", ["http://elsewhere.example/sparql", "http://127.0.0.1@elsewhere.example/", "http://LOCALHOST/"]
-)  # fmt: skip
-def test_only_hosts_that_were_named(url: str) -> None:
-    with pytest.raises(UsageError, match="not among those that may be asked"):
-        Endpoint(url, HERE)
-
-
-@pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "127.0.0.1/sparql", "http://", "http://127.0.0.1:x/"]
+    "url",
+    [
+        *("file:///etc/passwd", "127.0.0.1/sparql", "http://", ""),
+        *("http://127.0.0.1:x/", "http://127.0.0.1:99999/", "http://[::1/"),
+    ],
 )
 def test_addresses_that_are_none(url: str) -> None:
-    with pytest.raises(UsageError):
-        Endpoint(url, HERE)
+    with pytest.raises(UsageError, match="is no address of an endpoint"):
+        Endpoint(url)
 
 
 def test_nobody_listens() -> None:
     with pytest.raises(UnavailableError, match="cannot be asked"):
-        Endpoint("http://127.0.0.1:1/", HERE).rows("ASK {}", Limits())
+        Endpoint("http://127.0.0.1:1/").rows("ASK {}", Limits())

@@ -25,7 +25,6 @@ from tether.grounding.graph.remote_graph import RemoteGraph
 from tether.grounding.graph.remote_scope import RemoteScope
 
 ROOT = Path(__file__).resolve().parents[3]
-HERE = {"127.0.0.1"}
 
 
 @pytest.fixture(scope="module", name="vocabulary")
@@ -44,17 +43,17 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def part(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteGraph]:
     """A graph of which the summary holds but a part."""
     monkeypatch.setattr(summary, "MOST_TRIPLES", 8)
-    graph = RemoteGraph.at(Endpoint(url, HERE), tmp_path)
+    graph = RemoteGraph.at(Endpoint(url), tmp_path)
     assert not graph.is_whole
     yield graph
     graph.close()
 
 
 def test_a_small_graph_is_fetched_whole(url: str, tmp_path: Path, vocabulary: Vocabulary) -> None:
-    graph = RemoteGraph.at(Endpoint(url, HERE), tmp_path)
+    graph = RemoteGraph.at(Endpoint(url), tmp_path)
     assert graph.is_whole
     assert graph.facts.num_triples == 682
-    again = RemoteGraph.at(Endpoint(url, HERE), tmp_path)
+    again = RemoteGraph.at(Endpoint(url), tmp_path)
     assert again.facts.part.digest == graph.facts.part.digest
     constraint = sparql(vocabulary, graph=graph.lookup(vocabulary.key, vocabulary.encode))
     assert isinstance(constraint, GraphConstraint)
@@ -146,7 +145,7 @@ def _unavailable(self: Endpoint, query: str, limits: Limits) -> None:
 
 
 def test_a_summary_is_made_anew_after_a_day(url: str, tmp_path: Path) -> None:
-    endpoint = Endpoint(url, HERE)
+    endpoint = Endpoint(url)
     folder, _ = summary.summary(endpoint, tmp_path)
     first = Graph.open(folder).manifest
     os.utime(folder / "summary.json", (0, 0))
@@ -157,11 +156,11 @@ def test_a_summary_is_made_anew_after_a_day(url: str, tmp_path: Path) -> None:
 
 def test_nothing_and_nobody(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="cannot be asked"):
-        RemoteGraph.at(Endpoint("http://127.0.0.1:1/", HERE), tmp_path)
+        RemoteGraph.at(Endpoint("http://127.0.0.1:1/"), tmp_path)
     empty = tmp_path / "empty.nt"
     empty.write_text("")
     with (
         oxigraph_server.oxigraph(tmp_path, empty) as url,
         pytest.raises(EvidenceError, match="holds no triples"),
     ):
-        RemoteGraph.at(Endpoint(url, HERE), tmp_path)
+        RemoteGraph.at(Endpoint(url), tmp_path)
