@@ -149,9 +149,11 @@ def _row(constraint: GraphConstraint, graph: Graph, text: str, matcher: QueryMat
     """What the store says of a query's rows."""
     if (answer := graph.oracle.ask(constraint.declared(existence(text)), _JUDGE_S)) is not None:
         return "with_rows" if answer else "without_rows"
+    if matcher.thread is None:
+        matcher.rollback(1)  # the end token
     assert matcher.thread is not None
-    where = matcher.thread.progress.head.where
-    assert where is not None
+    if (where := matcher.thread.progress.head.where) is None:  # a description without patterns
+        return "store_out_of_time"
     terms = _solution(constraint, where.scope)
     for asked in (existence(text), f"ASK {{{where.body.witness}"):
         instance = re.sub(r"\?(\w+)", lambda found: terms.get(found[1], found[0]), asked)
