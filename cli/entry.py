@@ -9,23 +9,40 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    if sys.argv[1:] in ([], ["--help"]) and _is_plain() and _print_help():
-        return
+    try:
+        code = _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the program itself was still being loaded
+        from tether.cli.streams import complain
+
+        complain("Interrupted.")
+        code = _INTERRUPTED
+    # What is left is Python's own end, which Ctrl-C may cut short without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _run(args: list[str]) -> int:
+    if args in ([], ["--help"]) and _is_plain() and _print_help():
+        return 0
     from tether.cli.serve.client import served
 
-    if (code := served(sys.argv[1:])) is not None:
-        sys.exit(code)
+    if (code := served(args)) is not None:
+        return code
     # torch's modules are a million objects that stay: looking them through again and again while
     # everything loads would take a tenth of a short command.
     gc.set_threshold(50_000, 20, 100)
-    from tether.cli.app import main as run
+    from tether.cli.app import run
 
-    run()
+    return run(args)
 
 
 def _is_plain() -> bool:

@@ -37,9 +37,6 @@ def served(args: list[str]) -> int | None:
         return None
     try:
         connection = _handed_over(path, args)
-    except KeyboardInterrupt:
-        sys.stderr.write("tether: Interrupted.\n")
-        return 130
     except (OSError, AttributeError, ValueError):  # no server, a stale socket, no such sockets
         return None
     if connection is None:

@@ -127,6 +127,33 @@ def test_a_full_disk_on_a_file(tmp_path: Path, option: str) -> None:
     assert b"/dev/full cannot be written: No space left on device." in ran.stderr
 
 
+INTERRUPTED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Impatient())
+import atexit
+atexit.register(signal.raise_signal, signal.SIGINT)
+from tether.cli.entry import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["tether.cli.serve.client", "tether.cli.app", "typer", "nothing"])
+def test_ctrl_c_while_the_program_is_loaded_or_ends(tmp_path: Path, name: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(name=name), "paths", "--json"], cwd=tmp_path,
+        env=environment(tmp_path), capture_output=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    is_loaded = name == "nothing"
+    assert ran.stderr == (b"" if is_loaded else b"tether: Interrupted.\n")
+    assert bool(ran.stdout) == is_loaded
+    assert ran.returncode == -signal.SIGINT  # of the one that came as Python itself ended
+
+
 def test_no_socket_is_opened(tmp_path: Path) -> None:
     blocked = (
         "import socket\n"
