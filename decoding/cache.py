@@ -47,6 +47,25 @@ class SlotLayer:
             own_values[window.slots, :, : window.length],
         )
 
+    def put(
+        self, keys: Tensor, values: Tensor, at: tuple[Tensor, Tensor], extent: int
+    ) -> tuple[Tensor, Tensor]:
+        """Write [tokens, kv_heads, head_dim] at int64 slots and columns [tokens]; give all.
+
+        Args:
+            keys: Of the tokens.
+            values: Of the tokens.
+            at: Where each of them goes.
+            extent: Columns to hold.
+
+        Returns:
+            Keys and values of all slots, [slots, kv_heads, capacity, head_dim].
+        """
+        own_keys, own_values = self._reserve(keys, extent)
+        own_keys[at[0], :, at[1]] = keys
+        own_values[at[0], :, at[1]] = values
+        return own_keys, own_values
+
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` columns of slot `source` over slot `target`."""
         self.reserve(0)
@@ -80,7 +99,7 @@ class SlotLayer:
         if self.keys is None or self.values is None or held < columns or rows < self.num_slots:
             wanted = held if held >= columns else max(columns, held * 3 // 2)
             capacity = -(-wanted // _GROWTH) * _GROWTH
-            shape = (self.num_slots, like.shape[1], capacity, like.shape[3])
+            shape = (self.num_slots, like.shape[1], capacity, like.shape[-1])
             grown = like.new_zeros(shape), like.new_zeros(shape)
             if self.keys is not None and self.values is not None:
                 grown[0][:rows, :, :held] = self.keys

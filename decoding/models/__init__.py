@@ -75,12 +75,12 @@ def load(
 def _network(
     directory: Path, config: dict[str, Any], device: str, dtype: str, compiled: bool, backend: str
 ) -> Network:
-    from tether.decoding.models import lean, ranks, static
+    from tether.decoding.models import families, lean, ranks, static
 
     place = _device(device)
     kind = _dtype(dtype, place, directory, config)
     whole = not ranks.begun()  # the library splits models, our own forward does not
-    if backend == "lean" or (backend == "auto" and whole and lean.supports(config)):
+    if backend == "lean" or (backend == "auto" and whole and families.supports(config)):
         network = lean.LeanNetwork(
             config, checkpoint.load_weights(directory), device=place, dtype=kind
         )

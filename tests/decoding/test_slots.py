@@ -14,8 +14,9 @@ from tether.decoding.cache import SlotCache
 from tether.decoding.drafts.draft import Draft
 from tether.decoding.models.base import Network
 from tether.decoding.models.checkpoint import load_weights, read_json
+from tether.decoding.models.families import supports
 from tether.decoding.models.huggingface import HuggingFaceNetwork
-from tether.decoding.models.lean import LeanNetwork, supports
+from tether.decoding.models.lean import LeanNetwork
 from tether.decoding.window import Window
 from tether.errors import ModelError
 
