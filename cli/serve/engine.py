@@ -38,6 +38,10 @@ class SharedEngine(LocalEngine):
         super().__init__(model, others)
         self._scheduler = Scheduler(Loop(model, slots=slots, others=others).run)
 
+    def close(self, seconds: float) -> bool:
+        """See `Scheduler.close`."""
+        return self._scheduler.close(seconds)
+
     def pieces(self, tokens: Sequence[int]) -> list[bytes]:
         """The bytes of each token."""
         return [self._model.vocabulary.tokens[token] for token in tokens]

@@ -58,7 +58,9 @@ class Scheduler:
         self._run = run
         self._work: deque[Request | Errand] = deque()
         self._changed = threading.Condition()
-        threading.Thread(target=self._go, name="decoding", daemon=True).start()
+        self._ends = False
+        self._thread = threading.Thread(target=self._go, name="decoding", daemon=True)
+        self._thread.start()
 
     def decode(self, request: Request, inbox: Inbox, *, listens: bool) -> None:
         """Have a request decoded; its deltas and its result, or an error, come into the inbox."""
@@ -68,6 +70,17 @@ class Scheduler:
         """Have something done; what it returns comes into the inbox in a tuple, or an error."""
         self._add(Errand(function, inbox))
 
+    def close(self, seconds: float) -> bool:
+        """End the thread once nothing is left to do; whether it ended in that time.
+
+        A thread that is in the model's own code when Python ends takes the process down with it.
+        """
+        with self._changed:
+            self._ends = True
+            self._changed.notify()
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def _add(self, work: Request | Errand) -> None:
         with self._changed:
             self._work.append(work)
@@ -76,7 +89,9 @@ class Scheduler:
     def _go(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._work)
+                self._changed.wait_for(lambda: self._work or self._ends)
+            if not self._work:
+                return
             if isinstance(self._work[0], Errand):
                 _do(self._work.popleft())
             else:

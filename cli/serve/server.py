@@ -99,11 +99,12 @@ def _resident(resolved: Resolved) -> Iterator[SharedEngine]:
     others = engine.load_others(settings)
     shared = SharedEngine(engine.load_model(settings), others, settings.slots)
     engine.resident, graphs.kept_open = shared, True
-    _warm_up()
     try:
+        _warm_up()
         yield shared
     finally:
         engine.resident, graphs.kept_open = None, False
+        shared.close(_LAST_S)
 
 
 def _warm_up() -> None:

@@ -101,6 +101,15 @@ def test_what_nobody_wants_is_not_begun(script: Script) -> None:
     assert script.seen == [{"a"}]
 
 
+def test_it_ends_once_nothing_is_left_to_do(script: Script) -> None:
+    scheduler = Scheduler(script.run)
+    last = put(scheduler, "a")
+    assert not scheduler.close(0.1)
+    script.gate.release()
+    assert scheduler.close(5)
+    assert last.get(timeout=5).text == "A"
+
+
 def test_giving_up_wakes_whoever_waits() -> None:
     woken: list[int] = []
     calls = Calls()
