@@ -19,7 +19,7 @@ from tether import __version__
 from tether.cli import streams
 from tether.cli.command_classes import LazyCommands, RootGroup, load_command
 from tether.cli.kinds import TyperObject
-from tether.errors import TetherError, UsageError
+from tether.errors import OutputError, TetherError, UsageError
 
 PANELS: dict[str, dict[str, str]] = {
     "Generate": {
@@ -160,12 +160,16 @@ def _report(error: TetherError) -> int:
 
 def _report_os(error: OSError) -> int:
     """A file or a stream that failed where nobody foresaw it, such as help on a full disk."""
-    if _DEBUG.get():
-        _traceback()
     streams.silence_stdout()
-    name = error.filename or "Standard output"
-    streams.complain(f"{name}: {os.strerror(error.errno) if error.errno else error}.")
-    return 1
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # as os.getcwd() says it
+        return _report(
+            OutputError.from_os(
+                "The working folder cannot be used", error, hint="Go to another (cd)."
+            )
+        )
+    return _report(
+        OutputError.from_os(f"{error.filename or 'Standard output'} cannot be used", error)
+    )
 
 
 def _report_bug(error: Exception) -> int:

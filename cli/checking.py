@@ -63,7 +63,7 @@ def check_argument(argument: str, kind: Kind | None, *, allow_remote: bool = Fal
     path = Path(argument.removeprefix("@"))
     is_file = _is_file(path)
     if argument.startswith("@") and not is_file:
-        raise UsageError(f"{path} is not a file.")
+        raise UsageError(f"{path} is not a file.", hint="Check the name and the folder.")
     kind = kind or (_kind(path) if is_file else "schema")
     if kind == "profile":
         if not is_file:

@@ -201,6 +201,8 @@ def variables(pairs: list[str] | None) -> dict[str, str]:
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UsageError(f"--var {pair!r} is not NAME=VALUE.")
+            raise UsageError(
+                f"--var {pair!r} is not NAME=VALUE.", hint="Write for example --var tone=polite."
+            )
         found[name] = texts.read(value)
     return found

@@ -207,7 +207,8 @@ def sampling(settings: Settings, num_tokens: int) -> Sampling:
     for token in settings.logit_bias:
         if token >= num_tokens:
             raise UsageError(
-                f"logit_bias names token {token}; the vocabulary ends at {num_tokens - 1}."
+                f"logit_bias names token {token}; the vocabulary ends at {num_tokens - 1}.",
+                hint="Leave it out: the ids are those of this model's tokenizer.",
             )
     return Sampling(
         temperature=settings.temperature,

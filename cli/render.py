@@ -31,7 +31,10 @@ class Rendering:
             UsageError: Options contradict each other, or ask for parts of a plain text.
         """
         if not is_json and (self.format != "json" or self.field or self.pretty):
-            raise UsageError("The output is plain text: --format, --field and --pretty need JSON.")
+            raise UsageError(
+                "The output is plain text: --format, --field and --pretty need JSON.",
+                hint="Leave them out, or ask for JSON (tether json).",
+            )
         if self.pretty and self.format != "json":
             raise UsageError(f"--pretty cannot indent {self.format}.", hint="Leave one out.")
         if self.raw and self.format in ("csv", "tsv"):

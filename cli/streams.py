@@ -5,7 +5,6 @@ stdout: UTF-8 bytes, whatever the locale. stderr: plain lines, coloured only whe
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -76,9 +75,7 @@ def guarded(name: str | Path) -> Iterator[None]:
     except BrokenPipeError as error:
         raise ClosedPipe from error
     except OSError as error:
-        hint = "Free some space and run it again." if error.errno == errno.ENOSPC else ""
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OutputError(f"{name} cannot be written: {reason}.", hint=hint) from error
+        raise OutputError.from_os(f"{name} cannot be written", error) from error
 
 
 def silence_stdout() -> None:

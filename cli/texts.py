@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def read_file(path: Path) -> str:
     try:
         return decode(path.read_bytes(), str(path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
+        raise UsageError.from_os(f"{path} cannot be read", error) from error
 
 
 def read_stdin() -> str:

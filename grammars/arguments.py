@@ -93,7 +93,7 @@ def _read(path: Path, argument: str) -> str:
             hint="Save it as UTF-8.",
         ) from error
     except OSError as error:
-        raise UsageError(f"{argument} cannot be read: {error.strerror or error}.") from error
+        raise UsageError.from_os(f"{argument} cannot be read", error) from error
 
 
 def _near(path: Path, argument: str) -> str:

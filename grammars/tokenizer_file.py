@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+_CURE = "Name a tokenizer.json in the format of the tokenizers library."
 _END_NAMES = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|end|>", "<|im_end|>")
 
 
@@ -86,8 +87,7 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
-            f"{path} cannot be read: {error}.",
-            hint="Name a tokenizer.json in the format of the tokenizers library.",
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.", hint=_CURE
         ) from error
 
 
@@ -95,7 +95,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}.") from error
+        raise ModelError(f"{path} is not JSON: {error}.", hint=_CURE) from error
     if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
         raise ModelError(
             f"{path} is not a tokenizer of the tokenizers library: it has no 'model'.",
@@ -112,11 +112,11 @@ def _entries(path: Path, data: dict[str, Any]) -> dict[str, int]:
     elif isinstance(vocabulary, dict):
         entries = dict(vocabulary)
     else:
-        raise ModelError(f"{path} has no 'model.vocab'.")
+        raise ModelError(f"{path} has no 'model.vocab'.", hint=_CURE)
     for added in data.get("added_tokens") or []:
         entries[added["content"]] = added["id"]
     if not entries:
-        raise ModelError(f"{path} has no tokens.")
+        raise ModelError(f"{path} has no tokens.", hint=_CURE)
     return entries
 
 

@@ -69,7 +69,9 @@ def _json(name: str, text: str) -> SettingValue:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise UsageError(f"{name} is not valid JSON: {error}.", pointer=name) from error
+        raise UsageError(
+            f"{name} is not valid JSON: {error}.", hint="Correct that place.", pointer=name
+        ) from error
 
 
 def logit_bias(pairs: list[str], place: str) -> dict[int, float]:

@@ -73,12 +73,12 @@ def project_file(start: Path) -> TomlFile | None:
     for directory in (start, *start.parents):
         own = directory / PROJECT_FILE
         shared = _pyproject(directory / "pyproject.toml")
-        if shared is not None and own.is_file():
+        if shared is not None and os.path.lexists(own):
             raise ProfileError(
                 f"{directory} holds both {PROJECT_FILE} and [tool.tether] in pyproject.toml.",
                 hint="Keep the settings in one of them.",
             )
-        if own.is_file():
+        if os.path.lexists(own):  # a folder or a link to nothing too: neither is passed over
             return TomlFile(own, read_toml(own), (), "project")
         if shared is not None:
             return shared
@@ -88,7 +88,7 @@ def project_file(start: Path) -> TomlFile | None:
 def user_file(environ: Mapping[str, str]) -> TomlFile | None:
     """The user's own tether.toml, where there is one."""
     path = config_dir(environ) / PROJECT_FILE
-    return TomlFile(path, read_toml(path), (), "user") if path.is_file() else None
+    return TomlFile(path, read_toml(path), (), "user") if os.path.lexists(path) else None
 
 
 def shipped_file() -> TomlFile:
@@ -117,13 +117,15 @@ def read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"{path} is not valid TOML: {error}.", hint="See toml.io.") from error
     except UnicodeDecodeError as error:
-        raise ProfileError(f"{path} is not UTF-8 (byte {error.start}).") from error
+        raise ProfileError(
+            f"{path} is not UTF-8 (byte {error.start}).", hint="Save it as UTF-8."
+        ) from error
     except ValueError as error:  # more digits than Python reads
         raise ProfileError(
             f"{path} has an integer of thousands of digits.", hint="Write a shorter number."
         ) from error
     except OSError as error:
-        raise ProfileError(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
+        raise ProfileError.from_os(f"{path} cannot be read", error) from error
 
 
 def _pyproject(path: Path) -> TomlFile | None:

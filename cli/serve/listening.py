@@ -27,7 +27,9 @@ def alone() -> Iterator[None]:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as error:
-        raise UnavailableError(f"{folder} cannot be made: {error.strerror}.") from error
+        raise UnavailableError.from_os(
+            f"{folder} cannot be made", error, hint="Name another folder by TETHER_RUNTIME_DIR."
+        ) from error
     if not places.is_private(folder):
         raise UnavailableError(
             f"{folder} is not a folder of yours alone.",
@@ -116,10 +118,10 @@ class Address:
             try:
                 listener.bind((self.host, self.port))
             except OSError as error:
-                raise UnavailableError(
-                    f"The port {self.port} of {self.host} cannot be had: {error.strerror}.",
+                raise UnavailableError.from_os(
+                    f"The port {self.port} of {self.host} cannot be had", error,
                     hint="Choose another, or 0 for any that is free.",
-                ) from error
+                ) from error  # fmt: skip
             listener.listen(128)
             yield listener
 

@@ -57,7 +57,10 @@ def build(
     size = source.size  # names missing files before anything is made
     for name, namespace in chosen:
         if not is_iri(f"<{namespace}>"):
-            raise UsageError(f"The prefix {name} stands for {namespace!r}, which is no IRI.")
+            raise UsageError(
+                f"The prefix {name} stands for {namespace!r}, which is no IRI.",
+                hint="Write it in full, such as http://example.org/.",
+            )
     if (path / MANIFEST).exists() and not overwrite:
         raise UsageError(
             f"{path} holds a graph already.", hint="Name another folder, or use --overwrite."

@@ -36,8 +36,9 @@ def open_graph(path: Path, cache: Path, progress: Progress | None = None) -> Gra
         try:
             _make(path, kept, progress)
         except OSError as error:
-            raise OutputError(
-                f"The graph of {path} cannot be kept at {kept}: {error.strerror}.",
+            raise OutputError.from_os(
+                f"The graph of {path} cannot be kept at {kept}",
+                error,
                 hint="Make it elsewhere: tether graph build, then --graph FOLDER.",
             ) from error
     return Graph.open(kept)

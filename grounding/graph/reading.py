@@ -137,7 +137,7 @@ def format_of(path: Path) -> RdfFormat:
 def _checked(path: Path) -> Path:
     format_of(path)
     if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+        raise UsageError(f"There is no file {path}.", hint="Check the name and the folder.")
     return path
 
 

@@ -51,8 +51,8 @@ def summary(endpoint: Endpoint, cache: Path, progress: Progress | None = None) -
         try:
             _make(endpoint, kept, progress or Silent())
         except OSError as error:
-            raise OutputError(
-                f"What {endpoint.url} holds cannot be kept at {kept}: {error.strerror}."
+            raise OutputError.from_os(
+                f"What {endpoint.url} holds cannot be kept at {kept}", error
             ) from error
     return kept, bool(json.loads(note.read_text())["whole"])
 
@@ -66,7 +66,9 @@ def _make(endpoint: Endpoint, kept: Path, progress: Progress) -> None:
         with data.open("w", encoding="utf-8") as stream:
             stream.writelines(f"{triple} .\n" for triple in asked.triples(progress))
         if not data.stat().st_size:
-            raise EvidenceError(f"{endpoint.url} holds no triples.")
+            raise EvidenceError(
+                f"{endpoint.url} holds no triples.", hint="Is it the address that you meant?"
+            )
         build(made, Source([data]), prefixes=asked.prefixes, progress=progress)
         (made / _NOTE).write_text(json.dumps({"url": endpoint.url, "whole": asked.is_whole}))
         shutil.rmtree(kept, ignore_errors=True)

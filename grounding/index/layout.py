@@ -188,7 +188,7 @@ def open_manifest(path: Path, kind: Kind = INDEX) -> Manifest:
             hint=f"Make one: {kind.build} -o {path}",
         ) from None
     except OSError as error:
-        raise UnavailableError(f"{path / MANIFEST} cannot be read: {error.strerror}.") from error
+        raise UnavailableError.from_os(f"{path / MANIFEST} cannot be read", error) from error
     except (ValueError, RecursionError):
         raise _damaged(path, kind, "it is not JSON") from None
     if not isinstance(body, dict) or not isinstance(body.get(kind.key), int):

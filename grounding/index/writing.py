@@ -120,9 +120,9 @@ def editing(path: Path, *, create: bool = False, kind: Kind = INDEX) -> Iterator
             hint="Wait until it has ended.",
         ) from None
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OutputError(
-            f"The {kind.noun} {path} cannot be written: {reason}.",
+        raise OutputError.from_os(
+            f"The {kind.noun} {path} cannot be written",
+            error,
             hint="Nothing was changed; cure that and run it again.",
         ) from error
 

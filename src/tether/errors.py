@@ -23,7 +23,21 @@ A message is: what, where, why, what next; one sentence each.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+import os
+from typing import ClassVar, Self
+
+_ELSEWHERE = "Allow it (chmod), or name another place."
+_CURES = {
+    errno.ENOENT: "Check the name and the folder.",
+    errno.ENOTDIR: "Check the name and the folder.",
+    errno.EISDIR: "Name a file instead of a folder.",
+    errno.EACCES: _ELSEWHERE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EROFS: _ELSEWHERE,
+    errno.ENOSPC: "Free some space and run it again.",
+    errno.EDQUOT: "Free some space and run it again.",
+}
 
 
 class TetherError(Exception):
@@ -47,6 +61,18 @@ class TetherError(Exception):
         self.hint = hint
         self.pointer = pointer
         self.excerpt = excerpt
+
+    @classmethod
+    def from_os(cls, what: str, error: OSError, *, hint: str = "") -> Self:
+        """What the operating system refused to do.
+
+        Args:
+            what: All of the message but the reason, such as `x.txt cannot be read`.
+            error: Gives the reason.
+            hint: What to do next, where there is more to say than the reason tells.
+        """
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return cls(f"{what}: {reason}.", hint=hint or _CURES.get(error.errno or 0, ""))
 
     def __str__(self) -> str:
         """The message, the excerpt and the hint, each on lines of its own."""

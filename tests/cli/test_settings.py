@@ -37,6 +37,17 @@ def settings(
     return resolve(flags, profiles=profiles, cwd=home, environ=environ)
 
 
+def test_a_file_of_settings_that_is_none(home: Path, tether: Tether) -> None:
+    for make in (lambda own: own.symlink_to("nowhere"), Path.mkdir):
+        own = home / "tether.toml"
+        make(own)
+        ran = tether("profile", "list")
+        assert (ran.code, ran.out) == (3, "")
+        assert f"{own} cannot be read: " in ran.err
+        assert len(ran.err.splitlines()) == 2
+        own.unlink() if own.is_symlink() else own.rmdir()
+
+
 def test_each_layer_hides_the_one_below(home: Path, user: Path) -> None:
     def holds(seed: int, place: str, flags: int | None = None, **more: Any) -> None:
         given: dict[str, Any] = {} if flags is None else {"seed": flags}

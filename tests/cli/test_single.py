@@ -17,6 +17,18 @@ def say(text: str, **script: object) -> str:
 PERSON = '{"name":"Ä","age":1.50,"tags":["x","y"]}'
 
 
+@pytest.mark.parametrize("args", [("@folder",), ("@no.txt",), ("hi", "--system", "@folder")])
+def test_texts_that_cannot_be_read(
+    home: Path, fake: FakeEngine, tether: Tether, args: tuple[str, ...]
+) -> None:
+    (home / "folder").mkdir()
+    ran = tether("text", *args)
+    assert (ran.code, ran.out) == (2, "")
+    message, cure = ran.err.splitlines()
+    assert " cannot be read: " in message
+    assert cure.startswith(("Name a file", "Check the name"))
+
+
 def test_stdout_is_the_payload_and_one_newline(tether: Tether, fake: FakeEngine) -> None:
     ran = tether("json", say(PERSON), "--schema", "name, age num, tags [str]")
     assert (ran.code, ran.out, ran.err) == (0, PERSON + "\n", "")

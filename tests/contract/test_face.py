@@ -107,13 +107,15 @@ def test_a_closed_pipe_is_a_success(tmp_path: Path, args: list[str]) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("args", [["text", "hi"], ["--help"], ["batch", "rows.jsonl"]])
+@pytest.mark.parametrize(
+    "args", [["text", "hi"], ["--help"], ["json", "--help"], ["batch", "rows.jsonl"]]
+)
 def test_a_full_disk_on_stdout(tmp_path: Path, args: list[str]) -> None:
     (tmp_path / "rows.jsonl").write_text('{"prompt":"x"}\n')
     with open("/dev/full", "wb") as full:
         ran = run(tmp_path, *args, stdout=full)
     assert ran.returncode == 1
-    assert b"No space left on device" in ran.stderr
+    assert b"No space left on device.\nFree some space" in ran.stderr
     assert b"Traceback" not in ran.stderr
     assert len(ran.stderr.splitlines()) <= 3
 
@@ -125,6 +127,19 @@ def test_a_full_disk_on_a_file(tmp_path: Path, option: str) -> None:
     ran = run(tmp_path, "batch", "rows.jsonl", option, "/dev/full")
     assert ran.returncode == 1
     assert b"/dev/full cannot be written: No space left on device." in ran.stderr
+
+
+@pytest.mark.parametrize("args", [["text", "hi"], ["paths"], ["batch", "rows.jsonl"]])
+def test_a_working_folder_that_is_gone(tmp_path: Path, args: list[str]) -> None:
+    code = "import os; os.mkdir('x'); os.chdir('x'); os.rmdir('../x')\n" + FAKE.format(delay=0)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *args], cwd=tmp_path, env=environment(tmp_path),
+        capture_output=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (1, b"")
+    assert ran.stderr == (
+        b"tether: The working folder cannot be used: No such file or directory.\nGo to another (cd).\n"
+    )
 
 
 INTERRUPTED = """
