@@ -24,6 +24,8 @@ from tether.grounding.index.layout import MANIFEST
 from tether.grounding.index.maker import Progress, Silent
 from tether.grounding.index.writing import Edit, editing
 
+FIRST_USE_S = 60.0
+"""How long a first use waits for another one, which makes the same."""
 _KEY_LENGTH = 12
 _NOT_KEPT = ("LOG*", "LOCK", "OPTIONS-*")
 """Files of the store that hold nothing of the graph, but times and paths of this machine."""
@@ -90,7 +92,9 @@ def add_names(
     def write(folder: Path) -> None:
         stated.update(write_names(folder, facts, writer, encode, advance))
 
-    with editing(path, kind=GRAPH) as edit:
+    with editing(path, kind=GRAPH, patience_s=FIRST_USE_S) as edit:
+        if edit.old.has(name):
+            return  # by another process, meanwhile
         if edit.part(FACTS).digest != facts.part.digest:
             raise UnavailableError(
                 f"The graph {path} was built anew since it was opened.", hint="Run it again."

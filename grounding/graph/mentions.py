@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tether.grounding.graph import terms
+from tether.grounding.graph.build import FIRST_USE_S
 from tether.grounding.graph.facts import Facts
 from tether.grounding.graph.layout import GRAPH
 from tether.grounding.index.embed import Embedder
@@ -166,7 +167,9 @@ def add_mentions(path: Path, facts: Facts, embedder: Embedder | None, progress: 
         OutputError: The folder cannot be written.
         UsageError: Another process writes the graph.
     """
-    with editing(path, kind=GRAPH) as edit:
+    with editing(path, kind=GRAPH, patience_s=FIRST_USE_S) as edit:
+        if has_mentions(edit.old, embedder):
+            return  # by another process, meanwhile
         passages = _put_texts(edit, facts, progress.stage("labels", facts.num_terms))
         LexicalMaker().make(edit, passages, None, progress)
         if embedder is not None:

@@ -89,17 +89,20 @@ class Edit:
 
 
 @contextmanager
-def editing(path: Path, *, create: bool = False, kind: Kind = INDEX) -> Iterator[Edit]:
+def editing(
+    path: Path, *, create: bool = False, kind: Kind = INDEX, patience_s: float = 0.0
+) -> Iterator[Edit]:
     """Change the index at `path` under its lock; commits when the block ends without an error.
 
     Args:
         path: The folder of the index.
         create: Begin with an empty index; an index that is there is replaced at the commit.
         kind: What it is, where it is no index.
+        patience_s: How long to wait for another process that writes it.
 
     Raises:
         UnavailableError: There is no index and `create` is false, or it is damaged.
-        UsageError: Another process writes it, or the folder holds other things.
+        UsageError: Another process still writes it, or the folder holds other things.
         OutputError: The disk is full, or the like; the old index is as it was.
     """
     new = _gone_if_it_fails(path)
@@ -108,7 +111,7 @@ def editing(path: Path, *, create: bool = False, kind: Kind = INDEX) -> Iterator
             _prepare(path, kind)
         else:
             open_manifest(path, kind)
-        with new, FileLock(path / "lock", timeout=0, mode=0o644):
+        with new, FileLock(path / "lock", timeout=patience_s, mode=0o644):
             held = _held(path, kind)
             edit = Edit(replace(held, parts={}) if create else held)
             with _swept(held):

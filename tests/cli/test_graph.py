@@ -33,6 +33,14 @@ def test_query(kg: str, tether: Tether, output: str, wanted: str) -> None:
     assert (ran.code, ran.out, ran.err) == (0, wanted, "")
 
 
+def test_what_was_built_is_used_without_being_written(kg: str, home: Path, tether: Tether) -> None:
+    before = sorted((home / kg).rglob("*"))
+    manifest = (home / kg / "manifest.json").read_bytes()
+    assert tether("sparql", "Who manages Heinrich Hoch?", "-g", kg).code == 0
+    assert sorted((home / kg).rglob("*")) == before
+    assert (home / kg / "manifest.json").read_bytes() == manifest
+
+
 def test_query_from_stdin(kg: str, tether: Tether) -> None:
     for args in ([], ["-"]):
         ran = tether("graph", "query", kg, *args, stdin="ASK { :Leipzig :country :Germany }")

@@ -57,9 +57,9 @@ def run(
 ) -> None:
     """Build a graph from files of RDF.
 
-    Names are cut for one tokenizer now, for others when they are first used. Guarantees beyond
-    names hold in the default graph; --merge-graphs puts everything there. Exit code 3 says that a
-    file is broken, with its line, 1 that the disk is full.
+    Names are cut for one tokenizer now, for others when they are first used, which writes to the
+    folder. Guarantees beyond names hold in the default graph; --merge-graphs puts everything there.
+    Exit code 3 says that a file is broken, with its line, 1 that the disk is full.
     """
     from tether.cli.indexing import tokenizer_file
     from tether.cli.meter import Meter
@@ -80,7 +80,9 @@ def run(
             overwrite=overwrite,
             progress=meter,
         )
-        look = Graph.open(output).lookup(vocabulary.key, vocabulary.encode, progress=meter)
+        graph = Graph.open(output)
+        look = graph.lookup(vocabulary.key, vocabulary.encode, progress=meter)
+        graph.mentions(progress=meter)
     named = "" if facts["quads"] == facts["triples"] else f" of {facts['quads']} quads"
     streams.say(f"{output}: {facts['triples']} triples{named}, {len(look.names)} names.")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from tether.grounding.graph.build import build
 from tether.grounding.graph.graph import Graph
 from tether.grounding.graph.reading import Source
+from tether.grounding.graph.verify import verify
 from tether.grounding.index.embed import Vectors
+from tether.grounding.index.maker import Silent
 
 TURTLE = """
 @prefix : <http://e/> .
@@ -85,6 +89,22 @@ def test_it_is_made_once(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     graph.mentions()
     monkeypatch.setattr("tether.grounding.graph.graph.add_mentions", None)
     assert Graph.open(graph.path).mentions().find("Karen Brant", 1)[0].score == 1.0
+
+
+def test_first_uses_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    (tmp_path / "kg.ttl").write_text(TURTLE)
+    build(tmp_path / "kg", Source([tmp_path / "kg.ttl"]))
+    begin = Barrier(4)
+
+    def use(_: int) -> float:
+        graph = Graph.open(tmp_path / "kg")
+        begin.wait()
+        graph.lookup("k" * 64, lambda text: [ord(character) for character in text])
+        return graph.mentions().find("Karen Brant", 1)[0].score
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(use, range(4))) == [1.0] * 4
+    verify(tmp_path / "kg", Silent())
 
 
 class Letters:
