@@ -31,7 +31,7 @@ _KEY_STOPS = b":"
 """A key is judged as its colon comes."""
 _LONG_TEXT = 4096
 """Bytes of text from which on only containers are judged as they close, not each scalar."""
-_DEEP = 24
+_DEEP = 12
 """Open containers around a value from which on it is not judged as it closes: finding the faults of
 nested unions takes the square of their depth."""
 _CONDITIONAL = frozenset(("then", "else"))

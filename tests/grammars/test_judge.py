@@ -124,7 +124,7 @@ def test_what_lies_deep_is_judged_further_out() -> None:
     judge, deep = JsonJudge(Oracle({"$defs": {}, **_nested(40)}), watches=True), b"[" * 40
     _, refusal = judge.advance(judge.start(), deep + b"[3,")
     assert refusal is None
-    _, refusal = judge.advance(judge.start(), deep + b"[3" + b"]" * 20)
+    _, refusal = judge.advance(judge.start(), deep + b"[3" + b"]" * 30)
     assert refusal is not None
 
 
