@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 from tether.decoding.noise import row_state
 from tether.errors import InternalError
@@ -157,6 +157,14 @@ class Verdict:
     accepted: Sequence[int]
     logits: Tensor | None = None
     hidden: Tensor | None = None
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A drafter whose work for several rows is less than their sum."""
+
+    def foresee(self, asked: Sequence[tuple[Spot, int]]) -> None:
+        """All rows of a turn that will be asked about, and their budgets, before the first is."""
 
 
 class Drafter(Protocol):

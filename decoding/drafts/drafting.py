@@ -15,7 +15,15 @@ from statistics import median
 
 from torch import Tensor
 
-from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Need, Spot, Verdict
+from tether.decoding.drafts.draft import (
+    NOTHING,
+    Draft,
+    Drafter,
+    Need,
+    Spot,
+    Together,
+    Verdict,
+)
 from tether.decoding.drafts.grow import Grower, Sapling
 from tether.decoding.drafts.length import CostCurve, most_worth
 from tether.decoding.drafts.registry import make
@@ -108,6 +116,7 @@ class Drafting:
         if not able or self._resting:
             return {}
         began = self.clock()
+        self._foresee(able)
         trees = {row: self._grow(row, self._least(row, len(rows), tokens)) for row in able}
         self._count_cost(self.clock() - began, sum(map(len, trees.values())))
         counts = self._counts(trees, len(rows), tokens, prompts)
@@ -196,11 +205,25 @@ class Drafting:
         drawers: list[Drafter] = [each for each in drafters if isinstance(each, Drawer)]
         return drawers[:1]
 
-    def _grow(self, row: Row, least: float) -> Sapling:
-        drafters = self._drafters_of(row)
+    def _foresee(self, rows: Sequence[Row]) -> None:
+        """Tell drafters that work for several rows at once of all that they will be asked about."""
+        asked: dict[str, list[tuple[Spot, int]]] = {}
+        for row in rows:
+            for name in row.request.drafters:
+                if (budget := self._budget(row)) > 0:
+                    asked.setdefault(name, []).append((_spot(row), budget))
+        for name, spots in asked.items():
+            drafter = self._drafter(name)
+            if isinstance(drafter, Together):
+                drafter.foresee(spots)
+
+    def _budget(self, row: Row) -> int:
+        """The most tokens that may be drafted for a row; 0 or less for none."""
         room = self._model.network.max_positions - len(row.context)
-        budget = min(row.request.draft_tokens, row.room - 1, room - 1)
-        spot = Spot(row, row.request, row.context, matcher=row.matcher)
+        return min(row.request.draft_tokens, row.room - 1, room - 1)
+
+    def _grow(self, row: Row, least: float) -> Sapling:
+        drafters, budget, spot = self._drafters_of(row), self._budget(row), _spot(row)
         tree = Sapling()
         if budget > 0:
             with suppress(DeadEnd):  # the row is told of it when it asks for its own mask
@@ -247,6 +270,10 @@ class Drafting:
         alone = self._cost(tokens)
         with_drafts = self._cost(tokens + count) + count * self._each
         return (num_rows + gain) * alone >= _CLEAR * num_rows * with_drafts
+
+
+def _spot(row: Row) -> Spot:
+    return Spot(row, row.request, row.context, matcher=row.matcher)
 
 
 def can_draft(row: Row) -> bool:

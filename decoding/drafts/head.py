@@ -13,12 +13,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tether.decoding.drafts.draft import NOTHING, Draft, Need, Spot, Verdict
+from tether.decoding.drafts.draft import Need, Spot, Verdict
 from tether.decoding.drafts.head_net import load
 from tether.decoding.drafts.model import DraftModel
-from tether.decoding.drafts.model_reader import allowed
+from tether.decoding.drafts.model_reader import Asked, allowed
 from tether.decoding.models.base import Model
-from tether.grammars.constraint import Mask
 
 _FURTHEST = 12  # tokens since the model's last state up to which the head follows
 
@@ -30,6 +29,16 @@ class _Trail:
     begin: int
     states: list[Tensor]
     tokens: list[int]
+
+    def cut(self, context: Sequence[int]) -> list[int]:
+        """Forget what the context does not go on with; what it has beyond that."""
+        since = list(context[self.begin :])
+        same = next(
+            (n for n, (a, b) in enumerate(zip(since, self.tokens, strict=False)) if a != b),
+            min(len(since), len(self.tokens)),
+        )
+        del self.tokens[same:], self.states[same + 1 :]
+        return since[same:]
 
 
 class Head(DraftModel):
@@ -49,12 +58,12 @@ class Head(DraftModel):
         self._net = load(model).to(like)
         self._trails: dict[object, _Trail] = {}
 
-    def propose(self, spot: Spot, budget: int) -> Draft:
-        """See `Drafter.propose`: from the model's last state of the row, where it is near."""
+    def reads(self, spot: Spot) -> list[int] | None:
+        """See `DraftModel.reads`: there has to be a state of the model near."""
         trail = self._trails.get(spot.row)
         if trail is None or not 0 < len(spot.context) - trail.begin <= _FURTHEST:
-            return NOTHING
-        return super().propose(spot, budget)
+            return None
+        return super().reads(spot)
 
     def observe(self, verdict: Verdict) -> None:
         """See `Drafter.observe`; keeps the state after the last token that the model has read."""
@@ -71,17 +80,17 @@ class Head(DraftModel):
         self._trails.pop(row, None)
 
     @torch.inference_mode()
-    def scores(self, row: object, tokens: Sequence[int], mask: Mask | None) -> Tensor:
+    def scores(self, asked: Sequence[Asked]) -> Tensor:
         """See `DraftModel.scores`."""
-        trail = self._trails[row]
-        since = list(tokens[trail.begin :])
-        same = next(
-            (n for n, (a, b) in enumerate(zip(since, trail.tokens, strict=False)) if a != b),
-            min(len(since), len(trail.tokens)),
-        )
-        del trail.tokens[same:], trail.states[same + 1 :]
-        for token in since[same:]:
-            fed = torch.tensor([token], device=trail.states[0].device)
-            trail.states.append(self._net.step(trail.states[-1], fed))
-            trail.tokens.append(token)
-        return allowed(self._network, trail.states[-1], mask)
+        trails = [self._trails[place.row] for place in asked]
+        missing = [trail.cut(place.tokens) for trail, place in zip(trails, asked, strict=True)]
+        for step in range(max(map(len, missing))):
+            behind = [n for n, tokens in enumerate(missing) if step < len(tokens)]
+            tokens = [missing[n][step] for n in behind]
+            states = torch.cat([trails[n].states[-1] for n in behind])
+            found = self._net.step(states, torch.tensor(tokens, device=states.device))
+            for n, token, state in zip(behind, tokens, found, strict=True):
+                trails[n].tokens.append(token)
+                trails[n].states.append(state[None])
+        last = torch.cat([trail.states[-1] for trail in trails])
+        return allowed(self._network, last, [place.mask for place in asked])

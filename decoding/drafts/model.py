@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import ClassVar
 
-import numpy as np
 from torch import Tensor
 
 from tether.decoding.drafts.chances import Chances
 from tether.decoding.drafts.draft import NOTHING, Draft, Need, Spot, Verdict
-from tether.decoding.drafts.model_chain import Chain
+from tether.decoding.drafts.model_chain import Chain, Growing
 from tether.decoding.drafts.model_clock import Clock
-from tether.decoding.drafts.model_reader import Reader, draw
+from tether.decoding.drafts.model_reader import Asked, Reader, draw
 from tether.decoding.drafts.model_sample import Sampler
 from tether.decoding.drafts.rules_law import is_ruled
 from tether.decoding.drafts.rules_walk import Drawn
 from tether.decoding.models.base import Model, Network
 from tether.decoding.request import Request
-from tether.errors import DeadEnd
-from tether.grammars.constraint import Mask, Matcher
+from tether.grammars.constraint import Mask
 
 _WIDTH = 3  # candidates of one place
-_FEW = 64  # tokens in a mask up to which it is asked what is forced
 
 
 class DraftModel:
@@ -55,45 +51,53 @@ class DraftModel:
         self._clock = Clock(time.thread_time if on_cpu else time.perf_counter)
         self._chances = Chances()
         self._chains: dict[object, Chain] = {}
+        self._ready: dict[object, int] = {}  # where a row's chain begins, until it is asked for
         self._drawn: dict[object, Drawn] = {}
 
     def prompt(self, request: Request) -> Sequence[int] | None:
         """What it reads before a row's output; None where there is nothing to read."""
         return request.prompt
 
-    def scores(self, row: object, tokens: Sequence[int], mask: Mask | None) -> Tensor:
-        """Log-probabilities [vocab] after the tokens of a row, of what a mask allows."""
-        return self._reader.scores(row, tokens, mask)
+    def scores(self, asked: Sequence[Asked]) -> Tensor:
+        """Log-probabilities [asked, vocab] after the tokens of rows, of what masks allow."""
+        return self._reader.scores(asked)
+
+    def reads(self, spot: Spot) -> list[int] | None:
+        """The tokens that it reads of a row; None where there is nothing to read."""
+        prompt = self.prompt(spot.request)
+        return None if prompt is None else [*prompt, *spot.context[len(spot.request.prompt) :]]
+
+    def foresee(self, asked: Sequence[tuple[Spot, int]]) -> None:
+        """See `Together`: one chain a row and turn, all by the same forwards."""
+        growing = [found for spot, budget in asked if (found := self._begun(spot, budget))]
+        live = growing
+        while live:
+            share = len(live) / len(growing)
+            places = {
+                each: place
+                for each in live
+                if self._goes_on(each, share) and (place := each.asks()) is not None
+            }
+            live = [*places]
+            if live:
+                with self._clock.own():
+                    guesses = self._guesses(live, self.scores([*places.values()]))
+                for each, best in zip(live, guesses, strict=True):
+                    each.guess(best[: each.room])
+        self._clock.handed()
 
     def propose(self, spot: Spot, budget: int) -> Draft:
         """See `Drafter.propose`. One chain a turn, with what the grammar forces in it."""
-        prompt = self.prompt(spot.request)
-        if prompt is None or spot.num_drafted:
+        if spot.num_drafted:
             return NOTHING
-        tokens = [*prompt, *spot.context[len(spot.request.prompt) :]]
         if is_ruled(spot.request):
-            return self._sample(spot, tokens, budget)
-        chain = self._chains[spot.row] = Chain(self.name, self._chances)
-        matcher = None if spot.matcher is None else spot.matcher.fork()
-        with suppress(DeadEnd):
-            while len(chain) < budget and self._pays(chain, len(tokens)):
-                mask = matcher.mask() if matcher else None
-                if chain.path and (forced := _forced(matcher, mask)):
-                    step = forced[: budget - len(chain)]
-                    chain.force(step)
-                else:
-                    state = spot.noise_state(len(chain.path))
-                    count = min(_WIDTH, budget - len(chain))
-                    chain.guess(self._guess(spot, tokens, mask, state, count))
-                    step = chain.path[-1:]
-                tokens += step
-                if step[-1] in self._ends:
-                    break
-                if matcher is not None:
-                    for token in step:
-                        matcher.advance(token)
-        self._clock.handed()
-        return chain.draft()
+            tokens = self.reads(spot)
+            return NOTHING if tokens is None else self._sample(spot, tokens, budget)
+        if self._ready.pop(spot.row, None) != len(spot.context):
+            self.foresee([(spot, budget)])
+            self._ready.pop(spot.row, None)
+        chain = self._chains.get(spot.row)
+        return NOTHING if chain is None else chain.draft()
 
     def observe(self, verdict: Verdict) -> None:
         """See `Drafter.observe`. Every guess on the way of what was said is an example."""
@@ -112,9 +116,34 @@ class DraftModel:
         self._reader.forget(row)
         self._drawn.pop(row, None)
         self._chains.pop(row, None)
+        self._ready.pop(row, None)
 
     def keep(self) -> None:
         """See `Drafter.keep`. Nothing outlives the run."""
+
+    def _begun(self, spot: Spot, budget: int) -> Growing | None:
+        """An empty chain; None where there is none to be."""
+        self._chains.pop(spot.row, None)
+        self._ready[spot.row] = len(spot.context)
+        tokens = None if is_ruled(spot.request) else self.reads(spot)
+        if tokens is None:
+            return None
+        chain = self._chains[spot.row] = Chain(self.name, self._chances)
+        return Growing(spot, tokens, chain, budget, self._ends)
+
+    def _goes_on(self, growing: Growing, share: float) -> bool:
+        """Whether a chain should get another token, where this share of the rows asks."""
+        chain = growing.chain
+        if growing.is_over or growing.length > self._reader.network.max_positions:
+            return False
+        if self._floor is not None:
+            return chain.value > self._floor
+        return self._clock.pays(chain.value, chain.said, chain.num_places, share)
+
+    def _guesses(self, live: Sequence[Growing], scores: Tensor) -> list[list[tuple[int, float]]]:
+        heats = [each.spot.request.sampling.temperature for each in live]
+        states = [each.spot.noise_state(len(each.chain.path)) for each in live]
+        return draw(scores, heats, states, _WIDTH)
 
     def _sample(self, spot: Spot, tokens: list[int], budget: int) -> Draft:
         """Draws for the row's rule; nothing about them may depend on time."""
@@ -123,31 +152,8 @@ class DraftModel:
         room = self._reader.network.max_positions - len(tokens)
 
         def scores(drafted: Sequence[int], mask: Mask | None) -> Tensor:
-            return self.scores(spot.row, [*tokens, *drafted], mask)
+            return self.scores([Asked(spot.row, [*tokens, *drafted], mask)])[0]
 
         sampler = Sampler(spot, scores, self._unsaid, turn)
         self._drawn[spot.row] = sampler.sample(spot.request.draft_rule, min(budget, room))
         return sampler.draft()
-
-    def _guess(
-        self, spot: Spot, tokens: Sequence[int], mask: Mask | None, state: int, count: int
-    ) -> list[tuple[int, float]]:
-        with self._clock.own():
-            scores = self.scores(spot.row, tokens, mask)
-            return draw(scores, spot.request.sampling.temperature, state, count)
-
-    def _pays(self, chain: Chain, num_tokens: int) -> bool:
-        """Whether the chain should get another token."""
-        if num_tokens > self._reader.network.max_positions:
-            return False
-        if self._floor is not None:
-            return chain.value > self._floor
-        rows = max(1, self._reader.num_rows)
-        return self._clock.pays(chain.value, chain.said, chain.num_places, rows)
-
-
-def _forced(matcher: Matcher | None, mask: Mask | None) -> list[int]:
-    """What comes next, whatever is chosen."""
-    if matcher is None or mask is None or int(np.bitwise_count(mask).sum()) > _FEW:
-        return []
-    return matcher.forced()

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import numpy as np
 
 from tether.decoding.drafts.chances import Chances, Clue
-from tether.decoding.drafts.draft import Draft
+from tether.decoding.drafts.draft import Draft, Spot
+from tether.decoding.drafts.model_reader import Asked
+from tether.errors import DeadEnd
+from tether.grammars.constraint import Mask
 
 _LEAST = 0.03  # belief and chance of a runner-up that is worth a node
+_FEW = 64  # tokens in a mask up to which it is asked what is forced
 
 
 class Chain:
@@ -79,3 +86,77 @@ class Chain:
         self._tokens.append(token)
         self._parents.append(parent)
         self._nodes.append(chance)
+
+
+class Growing:
+    """A chain that is being guessed, under the row's grammar.
+
+    Attributes:
+        spot: Where it begins.
+        chain: As far as it is.
+        is_over: Whether there is nothing more to guess, by the grammar or by what it may hold.
+
+    Args:
+        spot: Where the row stands; its matcher is left alone.
+        tokens: What the drafter reads up to there.
+        chain: Empty.
+        budget: The most tokens.
+        ends: Tokens behind which there is nothing.
+    """
+
+    def __init__(
+        self, spot: Spot, tokens: list[int], chain: Chain, budget: int, ends: frozenset[int]
+    ) -> None:
+        self.spot, self.chain, self.is_over = spot, chain, budget < 1
+        self._tokens, self._budget, self._ends = tokens, budget, ends
+        self._matcher = None if spot.matcher is None else spot.matcher.fork()
+
+    @property
+    def room(self) -> int:
+        """Tokens that it may still have."""
+        return self._budget - len(self.chain)
+
+    @property
+    def length(self) -> int:
+        """Tokens before the next guess."""
+        return len(self._tokens)
+
+    def asks(self) -> Asked | None:
+        """The place of the next guess, after what is forced before it; None where it is over."""
+        with suppress(DeadEnd):
+            mask = self._mask()
+            while mask is not None and self.chain.path and (forced := self._forced(mask)):
+                self.chain.force(forced[: self.room])
+                self._go(forced[: self.room])
+                if self.is_over:
+                    return None
+                mask = self._mask()
+            return Asked(self.spot.row, self._tokens, mask)
+        return None
+
+    def guess(self, guesses: Sequence[tuple[int, float]]) -> None:
+        """See `Chain.guess`; without guesses it is over."""
+        self.is_over = not guesses
+        if guesses:
+            self.chain.guess(guesses)
+            with suppress(DeadEnd):
+                self._go(self.chain.path[-1:])
+
+    def _go(self, step: Sequence[int]) -> None:
+        """Stand after some tokens more."""
+        self._tokens += step
+        self.is_over = True
+        if self.room and self._ends.isdisjoint(step):
+            if self._matcher is not None:
+                for token in step:
+                    self._matcher.advance(token)
+            self.is_over = False
+
+    def _mask(self) -> Mask | None:
+        return None if self._matcher is None else self._matcher.mask()
+
+    def _forced(self, mask: Mask) -> list[int]:
+        """What comes next, whatever is chosen."""
+        if self._matcher is None or int(np.bitwise_count(mask).sum()) > _FEW:
+            return []
+        return self._matcher.forced()

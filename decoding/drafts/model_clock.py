@@ -41,16 +41,16 @@ class Clock:
             self._turns.append(self._now() - self._handed)
             self._handed = 0.0
 
-    def pays(self, value: float, said: float, drafted: int, rows: int) -> bool:
+    def pays(self, value: float, said: float, drafted: int, share: float = 1.0) -> bool:
         """Whether one more token of a chain says more a second than the turn does without it.
 
         Args:
             value: The chance that the token will be asked for.
             said: Tokens that the row is expected to say in this turn as it is.
-            drafted: Own forwards for the row so far.
-            rows: Rows of the turn, each with a chain as long.
+            drafted: Own forwards in this turn so far, each for all rows whose chains went on.
+            share: Of the rows, those that would go on: they pay for the next forward together.
         """
         if not self._own or not self._turns:
             return True
         own = median(self._own)
-        return value * (median(self._turns) + rows * drafted * own) > rows * said * own
+        return share * value * (median(self._turns) + drafted * own) > said * own

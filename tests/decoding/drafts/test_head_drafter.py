@@ -17,6 +17,7 @@ from tether.decoding.drafts.draft import NOTHING, Draft, Need, Spot, Verdict
 from tether.decoding.drafts.head import Head
 from tether.decoding.drafts.head_net import PLACE, Facts, HeadNet, load
 from tether.decoding.drafts.head_train import Text, foretold, train
+from tether.decoding.drafts.model_reader import Asked
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt, encode
@@ -54,7 +55,7 @@ class TestStates:
         wanted = net.step(net.step(hidden[2:3], torch.tensor([9])), torch.tensor([4]))
         logits = torch.log_softmax(model.network.head(wanted)[0], 0)
         for tokens in ([*context, 4], [*context, 3, 2], [*context, 4]):
-            found = head.scores("row", tokens, None)
+            [found] = head.scores([Asked("row", tokens)])
         torch.testing.assert_close(found, logits)
         spot = Spot("row", asked, context)
         assert len(head.propose(spot, 4)) > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from tether.decoding.drafts.draft import Draft, Spot, Verdict
 from tether.decoding.drafts.model import DraftModel
 from tether.decoding.drafts.model_chain import Chain
 from tether.decoding.drafts.model_clock import Clock
-from tether.decoding.drafts.model_reader import Reader, draw
+from tether.decoding.drafts.model_reader import Asked, Reader, draw
 from tether.decoding.loop import Loop
 from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt, encode
@@ -121,20 +122,35 @@ class TestReader:
         for number, text in enumerate(texts):
             tokens = model.vocabulary.encode(text)
             row = "ab"[number % 2]
-            fresh = Reader(model.network).scores(row, tokens, None)
+            fresh = Reader(model.network).scores([Asked(row, tokens)])
             # Another batch shape rounds in another way.
-            torch.testing.assert_close(
-                reader.scores(row, tokens, None), fresh, rtol=1e-5, atol=1e-4
-            )
+            found = reader.scores([Asked(row, tokens)])
+            torch.testing.assert_close(found, fresh, rtol=1e-5, atol=1e-4)
             if number == 3:
                 reader.forget("a")
-        assert reader.num_rows == 2
+
+    def test_rows_side_by_side_are_as_alone(self, model: Model) -> None:
+        """Any rows in any order, far behind or at their last position, others between them."""
+        rng, reader = random.Random(4), Reader(model.network)
+        most = model.network.max_positions
+        texts = {row: [rng.randrange(300) for _ in range(most)] for row in "abcdef"}
+        ends = {"a": most - 3, "b": 4, "c": 60, "d": 1, "e": 700, "f": 9}
+        for _ in range(6):
+            rows = rng.sample("abcdef", rng.randrange(1, 6))
+            ends |= {row: min(most, ends[row] + rng.randrange(-2, 20)) for row in rows}
+            asked = [Asked(row, texts[row][: max(1, ends[row])]) for row in rows]
+            alone = [Reader(model.network).scores([place])[0] for place in asked]
+            together = reader.scores(asked)
+            torch.testing.assert_close(together, torch.stack(alone), rtol=1e-5, atol=1e-4)
+            if rng.random() < 0.4:
+                reader.forget(rng.choice("abcdef"))
 
     def test_masks_hide(self, model: Model) -> None:
         reader = Reader(model.network)
         mask = torch.zeros(model.vocabulary.num_words, dtype=torch.int32).numpy()
         mask[3] = 0b101
-        scores = reader.scores("a", [5, 6], mask)
+        [scores, whole] = reader.scores([Asked("a", [5, 6], mask), Asked("b", [5, 6])])
+        assert bool((whole > -torch.inf).all())
         assert sorted(torch.nonzero(scores > -torch.inf)[:, 0].tolist()) == [96, 98]
         assert float(scores.exp().sum()) == pytest.approx(1)
 
@@ -146,13 +162,15 @@ def test_the_same_noise_draws_the_same_token() -> None:
     for (p, q), count, rate in ((close, 1, 0.873), (far, 1, 0.5765), (far, 2, 0.934)):
         hits = 0
         for state in range(1500):
-            chosen = draw(p.log(), 1.0, state * 7_919_777, 1)[0][0]
-            hits += chosen in dict(draw(q.log(), 1.0, state * 7_919_777, count))
+            [[(chosen, _)]] = draw(p.log()[None], [1.0], [state * 7_919_777], 1)
+            [guesses] = draw(q.log()[None], [1.0], [state * 7_919_777], count)
+            hits += chosen in dict(guesses)
         assert hits / 1500 == pytest.approx(rate, abs=0.035)
 
 
 def test_greedy_guesses_are_the_best() -> None:
-    guesses = draw(torch.tensor([0.2, 0.5, 0.3]).log(), 0.0, 1, 2)
+    scores = torch.tensor([[0.2, 0.5, 0.3]]).log()
+    [guesses, _] = draw(scores.repeat(2, 1), [0.0, 1.0], [1, 2], 2)
     assert [token for token, _ in guesses] == [1, 2]
     assert [belief for _, belief in guesses] == pytest.approx([0.5, 0.3])
 
@@ -196,19 +214,19 @@ class TestClock:
     def test_a_chain_pays_while_its_token_is_likely(self) -> None:
         """A turn of ten, own forwards of one: the token pays above (said * 1) / (10 + drafted)."""
         clock = Clock()
-        assert clock.pays(0.01, 9, 9, 1), "what was never timed is tried"
+        assert clock.pays(0.01, 9, 9), "what was never timed is tried"
         clock._own.extend([1.0])
         clock._turns.extend([10.0])
-        assert clock.pays(0.11, 1.0, 0, 1)
-        assert not clock.pays(0.09, 1.0, 0, 1)
-        assert not clock.pays(0.19, 2.9, 4, 1)
-        assert not clock.pays(0.5, 1.0, 0, 16), "sixteen rows share a turn, and no draft"
+        assert clock.pays(0.11, 1.0, 0)
+        assert not clock.pays(0.09, 1.0, 0)
+        assert not clock.pays(0.19, 2.9, 4)
+        assert not clock.pays(0.5, 1.0, 0, 1 / 16), "the others' chains are at their ends"
 
     def test_a_model_as_slow_as_the_turn_never_pays(self) -> None:
         clock = Clock()
         clock._own.extend([1.0])
         clock._turns.extend([0.9])
-        assert not clock.pays(1.0, 1.0, 0, 1)
+        assert not clock.pays(1.0, 1.0, 0)
 
 
 def test_clues_of_the_first_guess(model: Model) -> None:

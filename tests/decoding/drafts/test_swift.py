@@ -13,7 +13,7 @@ from checkpoints import save_checkpoint
 from tether.decoding import models
 from tether.decoding.cache import SlotCache
 from tether.decoding.drafts.draft import NOTHING, Spot, Verdict
-from tether.decoding.drafts.model_reader import Reader
+from tether.decoding.drafts.model_reader import Asked, Reader
 from tether.decoding.drafts.swift import Swift, foretold
 from tether.decoding.drafts.swift_search import SkipSearch
 from tether.decoding.models.base import Model
@@ -35,9 +35,9 @@ class TestWithout:
     TOKENS = (5, 9, 300, 41, 7)
 
     def test_nothing_left_out_is_the_network(self, model: Model) -> None:
-        whole = Reader(model.network).scores("a", self.TOKENS, None)
+        whole = Reader(model.network).scores([Asked("a", self.TOKENS)])
         torch.testing.assert_close(
-            Reader(lean(model).without(Skip())).scores("a", self.TOKENS, None), whole
+            Reader(lean(model).without(Skip())).scores([Asked("a", self.TOKENS)]), whole
         )
 
     def test_what_is_left_out_adds_nothing(self, model: Model) -> None:
@@ -48,9 +48,9 @@ class TestWithout:
             weights[f"model.{name}.weight"] = torch.zeros_like(weights[f"model.{name}.weight"])
         zeroed = LeanNetwork(network._config, weights, device=network.device, dtype=network.dtype)
         shorter = network.without(Skip(frozenset({2}), frozenset({3})))
-        wanted = Reader(zeroed).scores("a", self.TOKENS, None)
-        torch.testing.assert_close(Reader(shorter).scores("a", self.TOKENS, None), wanted)
-        before = Reader(network).scores("a", self.TOKENS, None)
+        wanted = Reader(zeroed).scores([Asked("a", self.TOKENS)])
+        torch.testing.assert_close(Reader(shorter).scores([Asked("a", self.TOKENS)]), wanted)
+        before = Reader(network).scores([Asked("a", self.TOKENS)])
         assert not torch.allclose(before, wanted), "the whole network is another one"
 
     def test_attention_that_is_left_out_keeps_no_cache(self, model: Model) -> None:
@@ -126,7 +126,7 @@ class TestSwift:
         network = model.network
         text = [5, 9, 300, 41]
         for _ in range(4):
-            text.append(int(Reader(network).scores("a", text, None).argmax()))
+            text.append(int(Reader(network).scores([Asked("a", text)]).argmax()))
         assert foretold(network, text, 4) == 1.0
         assert foretold(network, [*text[:-1], (text[-1] + 1) % 2048], 4) == 0.75
 
