@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from tether.errors import UnavailableError
 
@@ -242,12 +242,26 @@ def _read(path: Path, kind: Kind, body: Mapping[str, Any]) -> Manifest:
     return Manifest(path, str(body["made_by"]), int(body["generation"]), parts, kind)
 
 
+class _Facts(dict[str, Any]):
+    """The facts of a part; one that is missing is the fault of what made the part."""
+
+    def __init__(self, facts: Mapping[str, Any], folder: Path) -> None:
+        super().__init__(facts)
+        self._folder = folder
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise UnavailableError(
+            f"{self._folder} was made by an older version: it does not say `{name}`.",
+            hint="Build it again, with --overwrite.",
+        )
+
+
 def _part(path: Path, name: str, value: Mapping[str, Any]) -> Part:
     files = {file: File(int(f["bytes"]), str(f["sha256"])) for file, f in value["files"].items()}
     if not _FOLDER.fullmatch(value["folder"]) or any(Path(f).name != f for f in files):
         raise ValueError("a name that leads elsewhere")
     folder = (path / PARTS / value["folder"]).absolute()
-    return Part(name, folder, dict(value["facts"]), files, str(value["basis"]))
+    return Part(name, folder, _Facts(value["facts"], folder), files, str(value["basis"]))
 
 
 def _damage(path: Path, wanted: File, level: Level) -> str:

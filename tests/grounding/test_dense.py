@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tether.grounding.index import Index, lists
 from tether.grounding.index.build import add, build, delete
 from tether.grounding.index.dense_maker import DenseMaker
 from tether.grounding.index.embed import unit
+from tether.grounding.index.layout import seal
 from tether.grounding.index.lexical import LexicalMaker
 from tether.grounding.index.maker import Maker
 
@@ -191,6 +193,18 @@ def test_whitening_is_fitted_again_once_it_is_outgrown(tmp_path: Path) -> None:
     assert Index.open(path).manifest.parts["dense"].files == fresh.files
     with pytest.raises(UnavailableError, match="planted-0"):
         add(path, documents(40, 400), makers(Planted(1, learned=False)))
+
+
+def test_what_an_older_version_left_unsaid_has_a_cure(tmp_path: Path) -> None:
+    made(tmp_path / "kb", 8, Planted())
+    manifest = tmp_path / "kb" / "manifest.json"
+    body = json.loads(manifest.read_text())
+    del body["parts"]["dense"]["facts"]["learned"]
+    manifest.write_text(json.dumps({**body, "sha256": seal(body)}))
+    with pytest.raises(UnavailableError, match="does not say `learned`") as caught:
+        add(tmp_path / "kb", documents(8, 9), makers(Planted()))
+    assert "--overwrite" in caught.value.hint
+    assert len(Index.open(tmp_path / "kb").dense.vectors) == 8
 
 
 def test_hybrid_finds_what_either_finds(tmp_path: Path) -> None:
