@@ -82,7 +82,7 @@ class TaskMaker:
         if unused:
             raise UsageError(
                 f"The template has no place for `{unused[0]}`.",
-                hint="Its fields are: " + ", ".join(self._names) + "."
+                hint=f"Write {{{unused[0]}}} into it."
                 if self.template
                 else "Fields need a template (--template).",
             )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pyoxigraph import Store
+from pyoxigraph import RdfFormat, Store, parse
 
 from tether.errors import EvidenceError, UnavailableError, UsageError
 from tether.grounding.graph.aliases import write_aliases
@@ -19,7 +20,7 @@ from tether.grounding.graph.facts_maker import Quads
 from tether.grounding.graph.layout import ALIASES, FACTS, GRAPH, NAMES, STORE
 from tether.grounding.graph.names import Encode, write_names
 from tether.grounding.graph.reading import Source
-from tether.grounding.graph.terms import Shortener, bound, is_iri
+from tether.grounding.graph.terms import Shortener, bound
 from tether.grounding.index.layout import MANIFEST
 from tether.grounding.index.maker import Progress, Silent
 from tether.grounding.index.writing import Edit, editing
@@ -58,10 +59,10 @@ def build(
     progress, chosen = progress or Silent(), list(prefixes)
     size = source.size  # names missing files before anything is made
     for name, namespace in chosen:
-        if not is_iri(f"<{namespace}>"):
+        if not _can_be_declared(name, namespace):
             raise UsageError(
-                f"The prefix {name} stands for {namespace!r}, which is no IRI.",
-                hint="Write it in full, such as http://example.org/.",
+                f"{name!r} for {namespace!r} is no prefix and its IRI.",
+                hint="Write both as Turtle has them, such as ex=http://example.org/.",
             )
     if (path / MANIFEST).exists() and not overwrite:
         raise UsageError(
@@ -111,6 +112,13 @@ def _put_aliases(edit: Edit, language: str) -> None:
         stated["aliases"] = write_aliases(folder, facts, prefixes, language)
 
     edit.put(ALIASES, stated, write)
+
+
+def _can_be_declared(prefix: str, namespace: str) -> bool:
+    with suppress(SyntaxError, UnicodeEncodeError):
+        parser = parse(f"@prefix {prefix}: <{namespace}> .".encode(), RdfFormat.TURTLE)
+        return not any(parser) and parser.prefixes == {prefix: namespace}
+    return False
 
 
 def names_part(key: str) -> str:

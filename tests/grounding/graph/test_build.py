@@ -96,6 +96,21 @@ def test_files_that_are_not_there(tmp_path: Path, source: Source, message: str) 
     assert not (tmp_path / "g").exists()
 
 
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *(("1 2", "http://e/"), ("a.", "http://e/"), ("\udcff", "http://e/"), ("a", "no IRI")),
+        ("a: <http://e/> . @prefix b", "http://e/"),
+        ("b: <http://e/> . <http://e/s> <http://e/p> 1 . @prefix a", "http://e/"),
+    ],
+)
+def test_prefixes_that_are_none(tmp_path: Path, prefix: tuple[str, str]) -> None:
+    (tmp_path / "a.ttl").write_text(FILES["a.ttl"])
+    with pytest.raises(UsageError, match="is no prefix"):
+        build(tmp_path / "g", Source([tmp_path / "a.ttl"]), prefixes=[prefix])
+    assert not (tmp_path / "g").exists()
+
+
 def test_blank_nodes_of_two_files_differ(tmp_path: Path) -> None:
     for name in ("a.nt", "b.nt"):
         (tmp_path / name).write_text("_:x <http://e/p> _:x .\n")
