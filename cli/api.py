@@ -111,7 +111,9 @@ def _maker(
     if schema is not None and not isinstance(schema, str | dict | PathLike):
         clash = [key for key in said.KEYS if given.get(key) is not None]
         if clash:
-            raise UsageError(f"schema and {clash[0]} both say what may be said.")
+            raise UsageError(
+                f"schema and {clash[0]} both say what may be said.", hint="Leave one out."
+            )
         given["schema"] = {}  # replaces what a profile names; the object itself is used below
         resolved = resolve(given, profiles=names)
         wanted = said.from_object(schema, resolved)

@@ -1,7 +1,8 @@
 """Which sentences of the passages speak of what is asked, by their words alone.
 
-A name that the question holds must stand in a sentence for it to count, and a question without
-names needs half of its longer words there. Cheap on purpose: it is asked for every row, and its
+Half of what the question names, by letters, must stand in a sentence for it to count: so the second
+of two names can bring in what is said of its other bearers. A question without names needs the
+sentence with most of its longer words. Cheap on purpose: it is asked for every row, and its
 only task is to keep evidence about something else from moving an answer.
 """
 

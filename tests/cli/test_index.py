@@ -39,6 +39,13 @@ def kb(notes: Path, tether: Tether) -> Path:
     return notes / "kb"
 
 
+@pytest.mark.parametrize("question", ["", " \n"])
+def test_an_empty_question_is_refused(kb: Path, tether: Tether, question: str) -> None:
+    ran = tether("index", "search", "kb", question)
+    assert (ran.code, ran.out) == (2, "")
+    assert "The question is empty." in ran.err
+
+
 def test_search(kb: Path, tether: Tether) -> None:
     ran = tether("index", "search", "kb", "which fish do herons eat, heron")
     assert ran.code == 0

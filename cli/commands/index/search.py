@@ -59,11 +59,17 @@ def run(
     chosen = opened.usual if mode == "auto" else mode
     name = None if chosen == "bm25" else embedder or embedder_of(opened.manifest)
     used = None if name is None else open_embedder(name, settings_of(flags))
-    given = None if query == "-" else query
-    for question in _asked() if given is None else [given]:
-        asked = {"query": question} if given is None else {}
+    is_piped = query in (None, "-")
+    for question in _asked() if is_piped else [_not_empty(query)]:
+        asked = {"query": question} if is_piped else {}
         for hit in opened.search(question, count, chosen, used):
             streams.write_line(_json_line(hit, asked) if as_json else _line(hit))
+
+
+def _not_empty(question: str | None) -> str:
+    if question is None or not question.strip():
+        raise UsageError("The question is empty.", hint="Give a text, or pipe one in.")
+    return question
 
 
 def _asked() -> Iterator[str]:
