@@ -43,7 +43,7 @@ _MOST_AT_ONCE = 64
 
 _HALF = re.compile("[\ud800-\udfff]")
 
-Read = Callable[[Any], Wanted]
+Read = Callable[[dict[str, Any]], Wanted]
 
 
 class HttpError(TetherError):
@@ -160,12 +160,12 @@ class Guard:
         return on_disk or compare_digest(given, self._token)
 
 
-async def _body(request: Request) -> Any:  # noqa: ANN401
-    """The JSON of a body.
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object of a body.
 
     Raises:
         HttpError: It is too long, or does not come.
-        UsageError: It is no JSON.
+        UsageError: It is none.
     """
     data = bytearray()
     try:

@@ -81,31 +81,28 @@ class Wanted:
         return replace(task, said=self.said or task.said, watchers=watchers)
 
 
-def chat(body: JsonValue) -> Wanted:
+def chat(body: Mapping[str, Any]) -> Wanted:
     """Read the body of a chat completion.
 
     Raises:
         UsageError: It asks for what is not offered.
     """
-    if not isinstance(body, dict):
-        raise UsageError("The body is not a JSON object.")
     wanted = body.get("logprobs") or False
     if not isinstance(wanted, bool):
         raise UsageError("`logprobs` is not true or false.", pointer="logprobs")
     best = body.get("top_logprobs")
     if best is not None and not wanted:
         raise UsageError("`top_logprobs` needs `logprobs`.", pointer="top_logprobs")
-    return _wanted("chat", body, (), _count(best or 0, "top_logprobs", "chat") if wanted else None)
+    most = _MOST_BEST["chat"]
+    return _wanted("chat", body, (), _count(best or 0, "top_logprobs", most) if wanted else None)
 
 
-def text(body: JsonValue) -> Wanted:
+def text(body: Mapping[str, Any]) -> Wanted:
     """Read the body of a completion; its prompt is the whole input, without a chat template.
 
     Raises:
         UsageError: It asks for what is not offered.
     """
-    if not isinstance(body, dict):
-        raise UsageError("The body is not a JSON object.")
     prompt = body.get("prompt")
     prompts = [prompt] if isinstance(prompt, str) else prompt
     if not isinstance(prompts, list) or not all(isinstance(one, str) for one in prompts):
@@ -119,7 +116,7 @@ def text(body: JsonValue) -> Wanted:
         raise UsageError("A completion has a `prompt` and no `messages`.", pointer="messages")
     rest = {key: value for key, value in body.items() if key not in _COMPLETION}
     best = rest.get("logprobs")
-    number = None if best is None else _count(best, "logprobs", "text")
+    number = None if best is None else _count(best, "logprobs", _MOST_BEST["text"])
     return _wanted("text", rest, tuple(prompts), number)
 
 
@@ -140,9 +137,7 @@ def _wanted(
         overrides |= guided or {}
     row = Row(0, 0, "", request if kind == "chat" else None, {}, overrides)
     answers = body.get("n")
-    number = 1 if answers is None else answers
-    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _MOST_ANSWERS:
-        raise UsageError(f"`n` is no number from 1 to {_MOST_ANSWERS}.", pointer="n")
+    number = 1 if answers is None else _count(answers, "n", _MOST_ANSWERS, least=1)
     if number * len(prompts) > _MOST_ANSWERS:
         raise UsageError(f"More than {_MOST_ANSWERS} answers are asked for.", pointer="n")
     return Wanted(
@@ -196,8 +191,7 @@ def _schema(value: JsonValue) -> dict[str, Any]:
     return schema
 
 
-def _count(value: JsonValue, key: str, kind: Kind) -> int:
-    most = _MOST_BEST[kind]
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        raise UsageError(f"`{key}` is no number from 0 to {most}.", pointer=key)
+def _count(value: JsonValue, key: str, most: int, *, least: int = 0) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise UsageError(f"`{key}` is no number from {least} to {most}.", pointer=key)
     return value
