@@ -23,7 +23,9 @@ from typing import Any
 
 from tether.grammars.findings import Finding
 
-_FORMAT = 5
+_FORMAT = 6
+FLAGS = ("exact", "containers", "extras")
+"""What an entry says of a schema's grammar."""
 _MAKERS = ("llguidance", "jsonschema-rs", "lark")
 
 
@@ -31,12 +33,13 @@ _MAKERS = ("llguidance", "jsonschema-rs", "lark")
 class Entry:
     """What a front end made of a text; `grammar` is None where it made none.
 
-    `exact` and `extras` are those of a schema's `Front`; other grammars are exact.
+    `exact`, `containers` and `extras` are those of a schema's `Front`; other grammars are exact.
     """
 
     grammar: str | None
     findings: tuple[Finding, ...] | None
     exact: bool = True
+    containers: bool = True
     extras: bool = False
 
 
@@ -70,7 +73,8 @@ def load(key: str) -> Entry | None:
             return None
         found = data["findings"]
         findings = None if found is None else tuple(Finding(**item) for item in found)
-        return Entry(data["grammar"], findings, bool(data["exact"]), bool(data["extras"]))
+        flags = {name: bool(data[name]) for name in FLAGS}
+        return Entry(data["grammar"], findings, **flags)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -82,8 +86,7 @@ def store(key: str, entry: Entry) -> bool:
         "key": key,
         "versions": versions(),
         "grammar": entry.grammar,
-        "exact": entry.exact,
-        "extras": entry.extras,
+        **{name: getattr(entry, name) for name in FLAGS},
         "findings": findings,
     }
     data["checksum"] = _checksum(data)

@@ -289,9 +289,10 @@ def _compile(spec: Spec, vocab: Vocabulary) -> Constraint:
         return _revive(spec, entry, vocab)
     constraint = _build(spec, vocab)
     grammar = getattr(constraint, "grammar", None)
-    exact, extras = getattr(constraint, "exact", True), getattr(constraint, "extras", False)
-    findings = entry.findings if entry else None
-    cache.store(spec.key, cache.Entry(grammar, findings, exact, extras))
+    made = cache.Entry(grammar, entry.findings if entry else None)
+    if front := getattr(constraint, "front", None):
+        made = replace(made, **{name: getattr(front, name) for name in cache.FLAGS})
+    cache.store(spec.key, made)
     return constraint
 
 

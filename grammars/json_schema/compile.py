@@ -45,8 +45,7 @@ class JsonConstraint(Constraint):
         engine: The mask: every text of the schema, and perhaps more.
         oracle: The exact judge.
         schema: The user's own schema.
-        exact: Whether the mask alone holds the schema, but for extra keys that come twice.
-        extras: Whether objects may hold keys that the schema does not name.
+        front: What the mask holds of the schema, and what it leaves to the oracle.
         style: Options of `front`: order, whitespace and bounds.
         own: Whether the schema may hold keywords of tether.
         slots: The strings that are quotes; None where there are none.
@@ -59,8 +58,7 @@ class JsonConstraint(Constraint):
         oracle: Oracle,
         schema: Json,
         *,
-        exact: bool,
-        extras: bool,
+        front: Front,
         style: dict[str, Any],
         own: bool = True,
         slots: JsonSlots | None = None,
@@ -68,7 +66,7 @@ class JsonConstraint(Constraint):
     ) -> None:
         self.vocabulary = engine.vocabulary
         self.schema = schema
-        self.exact, self.extras = exact, extras
+        self.front = front
         self._style, self._own, self._slots = style, own, slots
         self._written = written if slots else schema
         self._engine = engine
@@ -78,7 +76,7 @@ class JsonConstraint(Constraint):
     def key(self) -> str:
         """Hash of the engine's key, of every option and of the user's own schema."""
         text = json.dumps(self.schema, ensure_ascii=False)
-        options = str((self.exact, self.extras, self._oracle.formats, self._style))
+        options = str((self.front.exact, self.front.extras, self._oracle.formats, self._style))
         parts = (self._engine.key, options, text, self._slots.evidence.key if self._slots else "")
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -89,8 +87,12 @@ class JsonConstraint(Constraint):
 
     def start(self) -> Matcher:
         """The engine's matcher, watched by the oracle, kept within a budget where one is set."""
-        watches = self.extras or not self.exact
-        judge = JsonJudge(self._oracle, watches=watches, only_keys=self.exact)
+        judge = JsonJudge(
+            self._oracle,
+            watches=self.front.extras or not self.front.exact,
+            only_keys=self.front.exact,
+            containers=not self.front.containers,
+        )
         engine: Matcher = SparedMatcher(self._engine, lambda: self._any_json, judge.watch)
         if self._slots:
             engine = QuotingMatcher(engine, self._slots)
@@ -107,8 +109,7 @@ class JsonConstraint(Constraint):
             self._engine,
             oracle,
             schema,
-            exact=self.exact and slots.exact,
-            extras=self.extras,
+            front=replace(self.front, exact=self.front.exact and slots.exact),
             style=self._style,
             slots=slots,
             written=self.schema,
@@ -182,9 +183,7 @@ def json_schema(
     except Unsatisfiable as error:
         return DeadConstraint(vocab, error.message, error.hint)
     engine = EngineConstraint(mask.grammar, vocab, later=True)
-    return JsonConstraint(
-        engine, oracle, value, exact=mask.exact, extras=mask.extras, style=options, own=own
-    )
+    return JsonConstraint(engine, oracle, value, front=mask, style=options, own=own)
 
 
 def _text(schema: Json) -> str:
@@ -225,12 +224,12 @@ def revive(
 ) -> Constraint:
     """The constraint of a schema from what was kept of it; `style` as for `front`."""
     value, _ = read_schema(text)
+    grammar = entry.grammar or ""
     return JsonConstraint(
-        EngineConstraint(entry.grammar or "", vocab, later=True),
+        EngineConstraint(grammar, vocab, later=True),
         Oracle(value, formats=formats, later=True),
         value,
-        exact=entry.exact,
-        extras=entry.extras,
+        front=Front(grammar, entry.exact, entry.containers, entry.extras),
         style=style,
         own=may_have_own(text),
     )

@@ -49,17 +49,25 @@ class JsonJudge:
         oracle: The exact judge of whole texts.
         watches: Whether values are judged as they close; not needed where the mask is exact.
         only_keys: Whether of all that can be wrong only a key that comes twice is looked for.
+        containers: Whether an array or object may be wrong of which all parts are good.
     """
 
-    def __init__(self, oracle: Oracle, *, watches: bool, only_keys: bool = False) -> None:
-        self._oracle = oracle
+    def __init__(
+        self,
+        oracle: Oracle,
+        *,
+        watches: bool,
+        only_keys: bool = False,
+        containers: bool = True,
+    ) -> None:
+        self._oracle, self._containers = oracle, containers
         self._last = b"", False
         self._only_keys = only_keys
         self.stops = (_KEY_STOPS if only_keys else _STOPS) if watches else b""
 
     def watch(self) -> None:
         """Judge values as they close from now on; the end judges the whole text."""
-        self.stops, self._only_keys = _STOPS, False
+        self.stops, self._only_keys, self._containers = _STOPS, False, True
 
     def start(self) -> State | Keys:
         """Before the first byte."""
@@ -116,7 +124,8 @@ class JsonJudge:
             value = json.loads((text[: close.end] + ends).decode())
         except (ValueError, RecursionError):  # a lone surrogate, say: the end will tell
             return False
-        if is_scalar and self._oracle.begins_well(value):  # a seventh of the time of the faults
+        has_quick_look = is_scalar or not self._containers
+        if has_quick_look and self._oracle.begins_well(value):  # a tenth of the faults' time
             return False
         return _is_lost(self._oracle.faults(value), close.frame)
 

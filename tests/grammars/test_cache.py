@@ -10,7 +10,13 @@ from tether.grammars import cache
 from tether.grammars.findings import Finding
 
 KEY = cache.content_key(("json", "{}"))
-ENTRY = cache.Entry('start: "é"', (Finding("warning", "/a", "m", "h", "e"),))
+ENTRY = cache.Entry(
+    'start: "é"',
+    (Finding("warning", "/a", "m", "h", "e"),),
+    exact=False,
+    containers=False,
+    extras=True,
+)
 
 
 def only_file(folder: Path) -> Path:

@@ -134,3 +134,15 @@ def _nested(depth: int) -> Any:
     for _ in range(depth + 1):
         schema = {"items": schema}
     return schema
+
+
+def test_containers_that_the_mask_holds_are_given_a_quick_look_only() -> None:
+    schema: Any = {"properties": {"a": {"required": ["b"]}}, "required": ["c"], "minProperties": 2}
+    text = b'{"a":{},'
+    for containers, is_refused in ((True, True), (False, False)):
+        judge = JsonJudge(Oracle(schema), watches=True, containers=containers)
+        assert bool(judge.advance(judge.start(), text)[1]) is is_refused
+        judge.watch()
+        assert judge.advance(judge.start(), text)[1]
+    judge = JsonJudge(Oracle({"items": {"multipleOf": 2}}), watches=True, containers=False)
+    assert judge.advance(judge.start(), b"[4,3,")[1], "what it holds not is judged as ever"

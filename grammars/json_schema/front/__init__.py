@@ -41,12 +41,14 @@ class Front:
         grammar: Text for the engine, options included.
         exact: Whether its language is the schema's own, but for the spelling of numbers (`2.0`,
             exponents) and for `bounds`.
+        containers: Whether it holds arrays and objects so, and at most strings and numbers not.
         extras: Whether objects may hold keys the schema does not name, which only the oracle
             keeps from coming twice.
     """
 
     grammar: str
     exact: bool
+    containers: bool
     extras: bool
 
 
@@ -109,9 +111,10 @@ def _front(compiler: Compiler, schema: Json, options: dict[str, Any]) -> Front:
     text = compiler.text(node)
     if text is None or node.satisfiability() == Satisfiability.NO:
         raise no_value(schema, options)
-    if not compiler.grammar.exact:
+    grammar = compiler.grammar
+    if not grammar.exact:
         check_entailed(schema, options)
-    return Front(text, compiler.grammar.exact, compiler.grammar.extras)
+    return Front(text, grammar.exact, grammar.containers, grammar.extras)
 
 
 def _canonical(compiler: Compiler, schema: Json, options: dict[str, Any]) -> CanonicalSchema | None:
@@ -140,4 +143,5 @@ def _loose(compiler: Compiler, schema: Json) -> Front:
     known: Json = {"type": types} if types else True  # type: ignore[dict-item]
     node = _canonical(compiler, known, {})
     text = compiler.text(node) if node else None
-    return Front(text or compiler.grammar.text(compiler.grammar.any_value()), False, True)
+    text = text or compiler.grammar.text(compiler.grammar.any_value())
+    return Front(text, exact=False, containers=False, extras=True)

@@ -28,12 +28,13 @@ class Grammar:
 
     Attributes:
         exact: Whether the language is the schema's so far, with nothing left to the oracle.
+        containers: Whether nothing but strings and numbers is left to it.
         extras: Whether some object may hold keys that the schema does not name.
     """
 
     def __init__(self, style: Style) -> None:
         self.style = style
-        self.exact = True
+        self.exact = self.containers = True
         self.extras = False
         self._rules: dict[str, str] = {}
         self._terminals: dict[str, str] = {}
@@ -56,9 +57,10 @@ class Grammar:
         """Whether the text is as large as it may get."""
         return self._size > _LARGEST or self._num_symbols > _MOST_SYMBOLS
 
-    def loosen(self) -> None:
-        """Note that something is left to the oracle."""
+    def loosen(self, *, is_scalar: bool = False) -> None:
+        """Note that something is left to the oracle: a string or number, or who knows what."""
         self.exact = False
+        self.containers = self.containers and is_scalar
 
     def name(self, hint: str) -> str:
         """A new rule name."""

@@ -28,10 +28,10 @@ def number_value(grammar: Grammar, view: IntegerView | NumberView) -> str | None
     """The expression of a number; None where there is none."""
     span = _span(view)
     if view.not_multiple_of or (isinstance(view, NumberView) and view.excludes_integers):
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
     if clipped := span.clipped():
         if clipped != span:
-            grammar.loosen()
+            grammar.loosen(is_scalar=True)
         span = clipped
     step = _step(grammar, view)
     if step is not None and step != 1:
@@ -63,7 +63,7 @@ def _step(grammar: Grammar, view: IntegerView | NumberView) -> Decimal | None:
         steps.append(Decimal(1))
     step = common_multiple(steps)
     if step is None:
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
     return step
 
 
@@ -90,7 +90,7 @@ def _counted(grammar: Grammar, span: Span, step: Decimal) -> str | None:
     whole = Span(span.low, span.high, span.open_low, span.open_high, step == int(step))
     ends = [b for b in (span.low, span.high) if b is not None]
     if not whole.whole or step > _MOST_REMAINDERS or any(abs(b) > _FARTHEST for b in ends):
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
         return _plain(grammar, whole)
     judging = grammar.style.judging
     schema: dict[str, object] = {"type": "integer", "multipleOf": int(step)}

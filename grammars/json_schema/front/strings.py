@@ -59,12 +59,12 @@ def string_body(grammar: Grammar, view: StringView, free: bool) -> str:
     parts = _counted(grammar, shapes, *_length(grammar, view, free, bool(shapes)))
     parts += _exclusions(grammar, view)
     if view.content_encodings or view.content_media_types:
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
     if len(parts) > _MOST_PARTS:
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
         del parts[_MOST_PARTS:]
     if not grammar.afford(len(parts)):
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
         return f'/"{grammar.style.char}*"/'
     return " & ".join(parts)
 
@@ -77,12 +77,12 @@ def _shapes(grammar: Grammar, view: StringView, free: bool) -> Iterator[Language
     for shape in known:
         plain = alone and shape.plain
         if not (shape.plain_exact if plain else shape.wide_exact):
-            grammar.loosen()
+            grammar.loosen(is_scalar=True)
         patterns += [shape.plain] if plain else filter(None, (shape.wide, shape.beside))
     for pattern in patterns:
         language = pattern_language(pattern)
         if language is None:
-            grammar.loosen()
+            grammar.loosen(is_scalar=True)
             language = pattern_language(pattern, wide=True)
         if language and not language.is_all:
             yield language
@@ -110,7 +110,7 @@ def _length(grammar: Grammar, view: StringView, free: bool, shaped: bool) -> tup
     low, high = view.min_length or 0, view.max_length
     longest = _LONGEST_BESIDE if shaped else _LONGEST
     if low > longest or (high is not None and high > longest):
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
     low = min(low, longest)
     high = high if high is not None and high <= longest else None
     if high is None and view.max_length is None and free and grammar.style.bounds:
@@ -135,14 +135,14 @@ def _exclusions(grammar: Grammar, view: StringView) -> Iterator[str]:
     names = [name for name in view.excluded_formats if name in FORMATS]
     patterns = [*view.excluded_patterns, *(FORMATS[n].wide for n in names if FORMATS[n].wide_exact)]
     if len(patterns) < len(view.excluded_patterns) + len(view.excluded_formats):
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
     for pattern in patterns:
         language = pattern_language(pattern)
         if language:
             yield f'~/"{language.body}"/'
         else:
-            grammar.loosen()
+            grammar.loosen(is_scalar=True)
     if len(view.excluded) > _MOST_EXCLUDED:
-        grammar.loosen()
+        grammar.loosen(is_scalar=True)
     elif view.excluded:
         yield f"~({' | '.join(map(literal_text, view.excluded))})"

@@ -216,6 +216,22 @@ LOOSE: list[tuple[Any, list[str], list[str]]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("schema", "containers"),
+    [
+        ({"type": "string", "format": "hostname"}, True),
+        ({"items": {"type": "number", "not": {"multipleOf": 3}}, "type": "array"}, True),
+        ({"contains": {"format": "hostname"}, "type": "array"}, False),
+        ({"properties": {f"p{i}": {"type": "null"} for i in range(200)}}, False),
+        ({"type": "nonsense"}, False),
+    ],
+)
+def test_what_kind_of_values_is_left_to_the_oracle(schema: Any, containers: bool) -> None:
+    mask = front(schema)
+    assert not mask.exact
+    assert mask.containers is containers
+
+
 @pytest.mark.parametrize(("schema", "good", "bad"), LOOSE, ids=lambda value: str(value)[:60])
 def test_what_is_left_to_the_oracle(
     accepts: Accepts,
