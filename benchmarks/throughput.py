@@ -50,7 +50,10 @@ _IN_PIECES: Mapping[str, Mapping[str, Any]] = {
     "as one": {"tether.decoding.admission._MOST": {"cpu": _NEVER}},
 }
 _ON_THREAD: Mapping[str, Mapping[str, Any]] = {
-    "on a thread": {"tether.decoding.loop._THREAD_AFTER_S": 0.0},
+    "on a thread": {
+        "tether.decoding.loop._THREAD_AFTER_S": 0.0,
+        "tether.decoding.loop._THREAD_FROM_S": 0.0,
+    },
     "before the forward": {"tether.decoding.loop._THREAD_AFTER_S": float(_NEVER)},
 }
 

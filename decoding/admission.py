@@ -15,9 +15,10 @@ from tether.decoding.row import Row
 from tether.decoding.views import Views
 from tether.decoding.waiting import Waiting
 
-# Prompt tokens between two turns, and in one forward: with more, a CPU is no faster a token.
+# Prompt tokens between two turns, and in one forward: with more, a CPU is little faster a token.
 _MOST = {"cpu": 256}
 _MOST_ELSEWHERE = 2048
+_ALONE = 2  # times as many where no row waits for its turn
 _PADDING = 1.25  # a forward of several prompts may be this much wider than they are
 
 
@@ -42,7 +43,9 @@ class Admission:
     ) -> None:
         self._waiting, self._views, self._slots = waiting, views, slots
         self._make, self._begin = make, begin
-        self._most = _MOST.get(views.networks["model"].device.type, _MOST_ELSEWHERE)
+        network = views.networks["model"]
+        self._most = _MOST.get(network.device.type, _MOST_ELSEWHERE)
+        self._padding = math.inf if network.packs else _PADDING
         self._reading: list[Row] = []
 
     def admit(self, running: list[Row]) -> Iterator[Row]:
@@ -51,11 +54,12 @@ class Admission:
         Where no row runs, this goes on until one does or there are no requests.
         """
         left = self._most if running else math.inf
+        most = self._most if running else _ALONE * self._most
         while left > 0:
             yield from self._open(len(running))
             if not self._reading:
                 return
-            left -= self._views.read_on(self._reading[0], self._most) or self._start(running)
+            left -= self._views.read_on(self._reading[0], most) or self._start(running, most)
             yield from self._ended()
 
     def _open(self, num_running: int) -> Iterator[Row]:
@@ -73,18 +77,18 @@ class Admission:
             self._reading.append(row)
         yield from self._ended()
 
-    def _start(self, running: list[Row]) -> int:
-        """Read the first rows' prompts to their ends; how many tokens that took."""
+    def _start(self, running: list[Row], most: int) -> int:
+        """Read the first rows' prompts to their ends, so many tokens at once; how many it were."""
         group = [self._reading[0]]
         longest = num_tokens = self._views.unread(group[0])
         for row in self._reading[1:]:
             unread = self._views.unread(row)
-            padded = max(longest, unread) * (len(group) + 1)
-            most = min(self._most, (num_tokens + unread) * _PADDING)
-            if padded > most or not self._views.beside(group[-1], row):
+            together = num_tokens + unread
+            is_wide = max(longest, unread) * (len(group) + 1) > together * self._padding
+            if is_wide or together > most or not self._views.beside(group[-1], row):
                 break
             group.append(row)
-            longest, num_tokens = max(longest, unread), num_tokens + unread
+            longest, num_tokens = max(longest, unread), together
         self._begin(group)
         started = [row for row in group if row.finish is None]
         self._reading = [row for row in self._reading if row not in started]

@@ -11,8 +11,10 @@ behind the library's `Cache`, `models/lean.py` uses them as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,11 +27,15 @@ _GROWTH = 128  # columns are added in steps of this many
 class SlotLayer:
     """Keys and values of one layer, float [slots, kv_heads, capacity, head_dim], zero at first.
 
+    Attributes:
+        num_slots: To hold.
+        expected: Columns that will be needed at least, for which it grows once.
+
     Zero and not empty: a masked column still takes part in 0 * value, which NaN would poison.
     """
 
     def __init__(self, num_slots: int) -> None:
-        self.num_slots = num_slots
+        self.num_slots, self.expected = num_slots, 0
         self.keys: Tensor | None = None
         self.values: Tensor | None = None
 
@@ -97,15 +103,23 @@ class SlotLayer:
         columns += 1
         rows, held = (0, 0) if self.keys is None else (self.keys.shape[0], self.keys.shape[2])
         if self.keys is None or self.values is None or held < columns or rows < self.num_slots:
-            wanted = held if held >= columns else max(columns, held * 3 // 2)
+            wanted = held if held >= columns else max(columns, held * 3 // 2, self.expected)
             capacity = -(-wanted // _GROWTH) * _GROWTH
             shape = (self.num_slots, like.shape[1], capacity, like.shape[-1])
-            grown = like.new_zeros(shape), like.new_zeros(shape)
+            grown = _zeros(like, shape), _zeros(like, shape)
             if self.keys is not None and self.values is not None:
                 grown[0][:rows, :, :held] = self.keys
                 grown[1][:rows, :, :held] = self.values
             self.keys, self.values = grown
         return self.keys, self.values
+
+
+def _zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """As `like.new_zeros(shape)`; on a CPU, memory that is never written is never touched."""
+    if not like.is_cpu:
+        return like.new_zeros(shape)
+    raw = np.zeros(math.prod(shape) * like.element_size(), dtype=np.uint8)
+    return torch.from_numpy(raw).view(like.dtype).view(shape)
 
 
 def _write(target: Tensor, new: Tensor, window: Window) -> None:
@@ -133,6 +147,11 @@ class SlotCache:
             self.num_slots = num_slots
             for layer in self.layers:
                 layer.num_slots = num_slots
+
+    def expect(self, columns: int) -> None:
+        """Rows of so many tokens are coming."""
+        for layer in self.layers:
+            layer.expected = max(layer.expected, columns)
 
     def window(
         self,

@@ -23,6 +23,7 @@ from tether.decoding.row import Row
 from tether.decoding.sharing import LEAST, Beginnings, common
 
 _CHUNK = 512  # bounds the attention mask of long prompts
+_USUAL = 96  # tokens said after a prompt, as a first guess of the room that a row needs
 
 
 class Lane:
@@ -142,6 +143,7 @@ class Lanes:
             self._lanes.append(None)
             self._cache.grow(len(self._lanes))
         free = [slot for slot, held in enumerate(self._lanes) if held is None]
+        self._cache.expect(min(len(lane.prompt) + _USUAL, self.network.max_positions))
         lane.slot = self._beginnings.best(free, lane.prompt)
         self._lanes[lane.slot] = lane
 

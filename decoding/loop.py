@@ -39,7 +39,8 @@ from tether.decoding.waiting import Waiting
 from tether.errors import ModelError, TetherError, UsageError
 from tether.grammars.constraint import Mask
 
-_THREAD_AFTER_S = 0.004  # forwards shorter than this cost less than handing masks to a thread
+# Shorter forwards, or masks made faster, cost less than handing masks to a thread.
+_THREAD_AFTER_S, _THREAD_FROM_S = 0.004, 0.001
 
 OnDelta = Callable[[Delta], None]
 
@@ -140,7 +141,7 @@ class _Batch:
         self._views = views
         self._extractor = Extractor(self._model.network)
         self._settles = all(map(ties.settles, models.values()))
-        self._forward_s = 0.0
+        self._forward_s = self._masks_s = 0.0
         self._controlled: list[Row] = []
         self.rows: list[Row] = []
 
@@ -205,9 +206,11 @@ class _Batch:
         if any(row.finish is not None for row in rows):  # whoever quotes begins alone
             return
         masks = self._start_masks(rows)
-        began = time.perf_counter()
+        num_tokens, pace = self._views.num_pending(rows), self._drafting.pace
+        began, timed = time.perf_counter(), pace.clock()
         reading = self._views.start(rows)
         self._forward_s = time.perf_counter() - began
+        pace.timed(num_tokens, pace.clock() - timed)
         self._choose(rows, reading, masks.result())
 
     def _check(self, row: Row) -> None:
@@ -233,7 +236,7 @@ class _Batch:
 
     def _start_masks(self, rows: Sequence[Row]) -> Future[Tensor | None]:
         """Masks int32 [rows, words]; on a thread where the forward is long enough to hide them."""
-        if self._forward_s > _THREAD_AFTER_S and any(row.constrained for row in rows):
+        if self._forward_s > _THREAD_AFTER_S and self._masks_s > _THREAD_FROM_S:
             return self._threads.submit(self._masks, rows)
         done: Future[Tensor | None] = Future()
         done.set_result(self._masks(rows))
@@ -243,10 +246,12 @@ class _Batch:
         """None where no row is constrained, has terms or sources, which know no refused ids."""
         if not any(row.constrained or row.request.terms or row.request.sources for row in rows):
             return None
+        began = time.thread_time()
         masks = np.empty((len(rows), self._model.vocabulary.num_words), dtype=np.int32)
         for mask, row in zip(masks, rows, strict=True):
             mask[:] = self._free_mask
             row.fill_mask(mask)
+        self._masks_s = time.thread_time() - began
         return torch.from_numpy(masks)
 
     def _choose(

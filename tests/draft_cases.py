@@ -12,6 +12,7 @@ import pytest
 from tether.decoding.drafts import drafting
 from tether.decoding.drafts.draft import NOTHING, Draft, Drafter, Need, Spot, Verdict
 from tether.decoding.drafts.model_clock import Clock
+from tether.decoding.drafts.pace import Pace
 
 
 class Plain:
@@ -88,9 +89,9 @@ def eager() -> Iterator[None]:
     """Within, whatever is drafted is read, whether it pays or not: clocks decide nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Clock, "pays", lambda *_: True)
-        patch.setattr(drafting.Drafting, "_least", lambda *_: 0.0)
-        patch.setattr(drafting.Drafting, "_is_clear", lambda *_: True)
-        patch.setattr(drafting, "most_worth", lambda values, *_, **__: len(values))
+        patch.setattr(Pace, "least", lambda *_: 0.0)
+        patch.setattr(Pace, "count", lambda _, gains, *__: len(gains))
+        patch.setattr(Pace, "is_resting", False)
         yield
 
 

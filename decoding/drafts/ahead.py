@@ -49,7 +49,7 @@ class Ahead:
     @property
     def drafts(self) -> Mapping[Row, Draft]:
         """What the forward reads after its rows."""
-        self._began = self._drafting.clock()
+        self._began = self._drafting.pace.clock()
         return {row: drafted.draft for row, drafted in self._drafted.items()}
 
     def timed(self) -> None:
@@ -57,7 +57,7 @@ class Ahead:
         tokens = self._certain + sum(
             len(each.draft) * self._views.num_prompts(row) for row, each in self._drafted.items()
         )
-        self._drafting.timed(tokens, self._drafting.clock() - self._began)
+        self._drafting.pace.timed(tokens, self._drafting.pace.clock() - self._began)
 
     def read(self, reading: Reading, masks: Tensor | None) -> Tensor | None:
         """The logits [rows, vocab] at the end of the rows; None where nothing is drafted.

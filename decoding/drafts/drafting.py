@@ -1,17 +1,15 @@
 """Whether and what to draft for the rows of a loop, and what is learned from it.
 
-A turn's drafts are as many as pay by what forwards cost here (`length.py`) and by how often drafts
-come true; where they do not, nothing is drafted, and now and then it is tried again.
+A turn's drafts are as many as pay by what forwards cost here and by how often drafts come true
+(`pace.py`); where they do not, nothing is drafted, and now and then it is tried again.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import median
 
 from torch import Tensor
 
@@ -25,7 +23,7 @@ from tether.decoding.drafts.draft import (
     Verdict,
 )
 from tether.decoding.drafts.grow import Grower, Sapling
-from tether.decoding.drafts.length import CostCurve, most_worth
+from tether.decoding.drafts.pace import Pace
 from tether.decoding.drafts.registry import make
 from tether.decoding.drafts.rules_law import is_lossy, is_ruled
 from tether.decoding.drafts.rules_walk import Drawer, Drawn
@@ -35,13 +33,6 @@ from tether.decoding.row import Row
 from tether.errors import DeadEnd, UsageError
 from tether.grammars.constraint import Mask
 from tether.grounding.evidence import KNOWN_AHEAD
-
-_LEAST = 0.02  # chances below this are not even looked at by the grammar
-_CLEAR = 1.1  # drafts have to promise so many times the speed without them
-_LIKELY = 0.5  # chances above it are looked at whatever it costs: costs change, and are tried again
-_LONGEST_REST = 32  # turns without a look at drafts, where they have not paid for long
-_REMEMBERED = 8  # turns whose drafting is remembered for its cost
-_MEMORY = 0.05  # how much the newest turn weighs in running means
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +64,9 @@ class Outcome:
 class Drafting:
     """The drafters of a model and what they cost, shared by all rows of a loop.
 
+    Attributes:
+        pace: What forwards and drafts cost.
+
     Args:
         model: Which drafts are for.
         helper: The model that drafts, where one was named.
@@ -83,13 +77,7 @@ class Drafting:
         unsaid = model.refused_ids() | model.end_ids
         self._sayable = [token not in unsaid for token in range(model.vocabulary.size)]
         self._drafters: dict[str, Drafter] = {}
-        self._cost = CostCurve()
-        self._growth: deque[float] = deque(maxlen=_REMEMBERED)
-        self._each = 0.0  # seconds of drafting one token
-        # Other work on the machine is nothing that drafts could help.
-        self.clock = time.thread_time if model.network.device.type == "cpu" else time.perf_counter
-        self._hoped = self._came = 1.0  # answers that drafts were thought to be worth, and were
-        self._rest, self._resting = 0, 0
+        self.pace = Pace.of(model.network)
 
     def propose(
         self, rows: Sequence[Row], tokens: int, prompts: Callable[[Row], int]
@@ -112,23 +100,28 @@ class Drafting:
     ) -> dict[Row, Drafted]:
         """As `propose`, of rows whose tokens do not depend on what is drafted: as much as pays."""
         able = [row for row in rows if can_draft(row) and not is_ruled(row.request)]
-        self._resting = max(0, self._resting - 1)
-        if not able or self._resting:
+        pace = self.pace
+        pace.turn()
+        if not able or pace.is_resting:
             return {}
-        began = self.clock()
+        began = pace.clock()
         self._foresee(able)
-        trees = {row: self._grow(row, self._least(row, len(rows), tokens)) for row in able}
-        self._count_cost(self.clock() - began, sum(map(len, trees.values())))
+        trees = {
+            row: self._grow(row, pace.least(row.request.draft_tokens, len(rows), tokens))
+            for row in able
+        }
+        pace.grown(pace.clock() - began, sum(map(len, trees.values())))
         counts = self._counts(trees, len(rows), tokens, prompts)
         if any(map(len, trees.values())):  # else it cost next to nothing to look
-            self._rest = 0 if counts else min(max(1, 2 * self._rest), _LONGEST_REST)
-            self._resting = self._rest
+            pace.looked(is_worth=bool(counts))
         return {row: _cut(trees[row], count) for row, count in counts.items()}
 
     def learners(self, rows: Sequence[Row]) -> list[Row]:
         """The rows whose turns are to be learned from."""
         return [
-            row for row in rows if can_draft(row) and (not self._resting or is_ruled(row.request))
+            row
+            for row in rows
+            if can_draft(row) and (not self.pace.is_resting or is_ruled(row.request))
         ]
 
     def drawn(self, row: Row) -> Drawn | None:
@@ -157,16 +150,11 @@ class Drafting:
         """What the drafters of a row read of verdicts."""
         return {need for name in row.request.drafters for need in self._drafter(name).needs}
 
-    def timed(self, tokens: int, seconds: float) -> None:
-        """A forward over so many tokens took so long."""
-        self._cost.observe(tokens, seconds)
-
     def learn(self, row: Row, drafted: Drafted | None, outcome: Outcome) -> None:
         """Let the drafters of a row see what became of it in a turn."""
         if drafted is not None:
             hits = sum(drafted.gains[node] > 0 for node in outcome.accepted)
-            self._came += _MEMORY * (hits - self._came)
-            self._hoped += _MEMORY * (sum(drafted.gains) - self._hoped)
+            self.pace.verified(sum(drafted.gains), hits)
             row.drafted(len(drafted.draft), len(outcome.accepted))
         verdict = Verdict(
             row=row,
@@ -230,19 +218,6 @@ class Drafting:
                 tree = Grower(spot, drafters, self._sayable, budget, least).grow()
         return tree
 
-    def _least(self, row: Row, num_rows: int, tokens: int) -> float:
-        """The chance from which on one token more pays, were the cost a straight line."""
-        most, now = row.request.draft_tokens, self._cost(tokens)
-        slope = (self._cost(tokens + most) - now) / most
-        pays = num_rows * (slope + self._each) / now if now else 0.0
-        return min(max(_LEAST, pays), _LIKELY)
-
-    def _count_cost(self, seconds: float, count: int) -> None:
-        """Note what drafting a token costs; most often, for a prompt is indexed but once."""
-        if count:
-            self._growth.append(seconds / count)
-            self._each = median(self._growth)
-
     def _counts(
         self,
         trees: Mapping[Row, Sapling],
@@ -253,23 +228,14 @@ class Drafting:
         """How many of each row's first nodes pay, those of all rows against one another."""
         units = [unit for row, tree in trees.items() for unit in _units(row, tree)]
         units.sort(key=lambda unit: -unit[0])
-        trust = min(1.0, self._came / self._hoped) if self._hoped else 1.0
         flat, nodes = list[float](), list[Row | None]()
         for gain, row, size in units:
             others = size * (prompts(row) - 1)  # a node is a token after each prompt
-            flat += [0.0] * (size + others - 1) + [gain * trust]
+            flat += [0.0] * (size + others - 1) + [gain]
             nodes += [row] * size + [None] * others
-        count = most_worth(flat, self._cost, tokens=tokens, rows=num_rows, each=self._each)
-        if not self._is_clear(num_rows, sum(flat[:count]), tokens, count):
-            return {}
-        counts = Counter(nodes[:count])
-        return {row: counts[row] for row in trees if counts[row]}
-
-    def _is_clear(self, num_rows: int, gain: float, tokens: int, count: int) -> bool:
-        """Whether so many drafted tokens pay for what is not counted too: following them."""
-        alone = self._cost(tokens)
-        with_drafts = self._cost(tokens + count) + count * self._each
-        return (num_rows + gain) * alone >= _CLEAR * num_rows * with_drafts
+        count = self.pace.count(flat, num_rows, tokens)
+        owners = Counter(nodes[:count])
+        return {row: owners[row] for row in trees if owners[row]}
 
 
 def _spot(row: Row) -> Spot:

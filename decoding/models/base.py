@@ -102,6 +102,7 @@ class Network(Protocol):
         head_width: Its columns; 0 where `head` cannot save work by computing some tokens alone.
         max_positions: The longest sequence the positions allow.
         num_parameters: Numbers in the weights, a tied head counted once.
+        packs: Whether rows of unlike lengths cost no more than their tokens: padding is not read.
     """
 
     num_layers: int
@@ -110,6 +111,7 @@ class Network(Protocol):
     head_width: int
     max_positions: int
     num_parameters: int
+    packs: bool
     device: torch.device
     dtype: torch.dtype
 

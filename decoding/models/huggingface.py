@@ -66,6 +66,7 @@ class HuggingFaceNetwork:
         self.head_size, self.head_width = self._head.size, self._head.width
         self.max_positions: int = getattr(config, "max_position_embeddings", None) or 1 << 30
         self.num_parameters: int = model.num_parameters()
+        self.packs = False
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
         self._exact: HuggingFaceNetwork | None = None

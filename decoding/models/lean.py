@@ -49,6 +49,7 @@ class LeanNetwork:
     ) -> None:
         self._config, self._weights = config, weights
         self.device, self.dtype = device, dtype
+        self.packs = device.type == "cpu"
         self._shape = Shape.of(config)
         self.num_layers: int = config["num_hidden_layers"]
         self.max_positions: int = config["max_position_embeddings"]
@@ -108,7 +109,7 @@ class LeanNetwork:
             mix(hidden, reads[: len(tokens)], mixtures, self._embedding)
         rotary = self._cos[flat.positions], self._sin[flat.positions]
         unseen = not taps and watch is None and edit is None
-        attention, tail = self._attention(window, flat, watch, packs=unseen)
+        attention, tail = self._attention(window, flat, watch, unseen=unseen)
         states = [hidden[reads]] if taps else []  # before the first layer, then after each
         for number, (layer, held) in enumerate(zip(self._layers, cache.layers, strict=True)):
             if number not in self._skip.attention:
@@ -127,10 +128,10 @@ class LeanNetwork:
         return self._norm(read)
 
     def _attention(
-        self, window: Window, flat: Flat, watch: Watch | None, *, packs: bool
+        self, window: Window, flat: Flat, watch: Watch | None, *, unseen: bool
     ) -> tuple[Packed | Padded, Tail | None]:
         """How a forward attends, and what its last layer can leave out."""
-        if packs and self.device.type == "cpu" and torch.is_inference_mode_enabled():
+        if unseen and self.packs and torch.is_inference_mode_enabled():
             return Packed(window, flat, window.counts, self._shape.size), flat.tail()
         return Padded(window, flat, watch), None
 
