@@ -6,7 +6,9 @@ python benchmarks/generation.py --data visible.jsonl.gz --writer shipped --sampl
 The writer "random" is no model: of the allowed tokens of a 131,072-token vocabulary it takes any,
 from a seed. "shipped" is the shipped model, greedy, through the decode loop, several schemas in a
 batch. Every text is judged by jsonschema-rs on the schema as the file has it. Whatever writes,
-the CPU time of the oracle is taken apart, as a share of the whole row's.
+the CPU time of the oracle is taken apart: `judge_share` is its part of the whole run's,
+`judge_share_of_a_row` the mean over rows of its part of a row's. In a batch what is not the
+oracle's is laid on the rows by the steps they took.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import json
 import random
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,8 @@ class Written:
         message: For people.
         steps: Choices made.
         kept: Tokens of the text.
+        judge_s: CPU seconds of the oracle.
+        cpu_s: CPU seconds in all.
     """
 
     name: str
@@ -54,25 +58,36 @@ class Written:
     message: str = ""
     steps: int = 0
     kept: int = 0
+    judge_s: float = 0.0
+    cpu_s: float = 0.0
 
 
 class JudgeClock:
-    """CPU seconds spent in the judge of growing texts and in the last word about whole ones."""
+    """CPU seconds spent in the judge of growing texts and in the last word about whole ones.
+
+    Attributes:
+        seconds: By the `id` of the oracle, for as long as it lives.
+    """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = defaultdict[int, float](float)
         for name in ("advance", "accepts"):
             setattr(JsonJudge, name, self._timed(getattr(JsonJudge, name)))
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*args: Any) -> Any:  # noqa: ANN401
+        def timed(judge: Any, *args: Any) -> Any:  # noqa: ANN401
             began = time.thread_time()
             try:
-                return function(*args)
+                return function(judge, *args)
             finally:
-                self.seconds += time.thread_time() - began
+                self.seconds[id(judge._oracle)] += time.thread_time() - began
 
         return timed
+
+    @property
+    def total(self) -> float:
+        """Of all oracles."""
+        return sum(self.seconds.values())
 
 
 def main() -> int:
@@ -80,14 +95,17 @@ def main() -> int:
     given = _parser().parse_args()
     clock, began = JudgeClock(), time.process_time()
     cases = _cases(given.data, given.sample, given.seed)
-    if given.writer == "random":
-        vocabulary, written = _random(cases, given)
-    else:
-        vocabulary, written = _shipped(cases, given)
+    write = _random if given.writer == "random" else _shipped
+    vocabulary, written = write(cases, given, clock)
     spent = time.process_time() - began
     strict = LLGuidance(vocabulary)
     hard = {case["name"] for case in cases if not _holds(strict, case)}
-    figures = _figures(written, hard) | {"judge_share": clock.seconds / spent, "cpu_s": spent}
+    shares = [text.judge_s / text.cpu_s for text in written if text.cpu_s]
+    figures = _figures(written, hard) | {
+        "judge_share": clock.total / spent,
+        "judge_share_of_a_row": sum(shares) / len(shares),
+        "cpu_s": spent,
+    }
     for text in written:
         if text.verdict != "valid":
             say(f"{text.verdict} {text.name}: {text.message[:300]}")
@@ -116,12 +134,16 @@ def _cases(path: Path, sample: int, seed: int) -> list[Case]:
     return random.Random(seed).sample(cases, sample) if sample else cases
 
 
-def _random(cases: list[Case], given: argparse.Namespace) -> tuple[Vocabulary, list[Written]]:
+def _random(
+    cases: list[Case], given: argparse.Namespace, clock: JudgeClock
+) -> tuple[Vocabulary, list[Written]]:
     import tekken
 
-    vocabulary, written = tekken.vocabulary(), []
+    vocabulary, written = tekken.vocabulary(), list[Written]()
     for number, case in enumerate(cases):
+        began, before = time.thread_time(), clock.total
         written.append(_write(case, vocabulary, given.budget, f"{given.seed} {case['name']}"))
+        written[-1].cpu_s, written[-1].judge_s = time.thread_time() - began, clock.total - before
         if (number + 1) % 100 == 0:
             say(f"generation: {number + 1} of {len(cases)} schemas")
     return vocabulary, written
@@ -163,12 +185,14 @@ def _choices(matcher: Matcher, budget: int, chosen: random.Random, text: Written
     return tokens
 
 
-def _shipped(cases: list[Case], given: argparse.Namespace) -> tuple[Vocabulary, list[Written]]:
+def _shipped(
+    cases: list[Case], given: argparse.Namespace, clock: JudgeClock
+) -> tuple[Vocabulary, list[Written]]:
     """Texts of the shipped model, each prompted with the schema's first valid instance."""
     from tether.decoding import models
     from tether.decoding.loop import Loop
 
-    model = models.load(None)
+    model, began = models.load(None), time.process_time()
     texts = {case["name"]: Written(case["name"], "") for case in cases}
     constraints: dict[str, Constraint] = {}
     requests = _requests(cases, model, given.budget, texts, constraints)
@@ -180,7 +204,22 @@ def _shipped(cases: list[Case], given: argparse.Namespace) -> tuple[Vocabulary, 
             _judge(text, case, result.text, constraints[result.key])
         else:
             text.verdict, text.message = result.finish, result.message
+    _lay_on(texts, constraints, clock, time.process_time() - began)
     return model.vocabulary, list(texts.values())
+
+
+def _lay_on(
+    texts: dict[str, Written],
+    constraints: dict[str, Constraint],
+    clock: JudgeClock,
+    spent: float,
+) -> None:
+    """What each row of a batch cost: its own oracle, and the rest by its steps."""
+    rest = (spent - clock.total) / sum(text.steps for text in texts.values())
+    for name, constraint in constraints.items():
+        text = texts[name]
+        text.judge_s = clock.seconds[id(getattr(constraint, "_oracle", None))]
+        text.cpu_s = text.judge_s + rest * text.steps
 
 
 def _requests(
