@@ -15,6 +15,7 @@ hold no rule: for them only tokens count.
 from __future__ import annotations
 
 import argparse
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -164,6 +165,8 @@ class Case:
             with suppress(Skipped):
                 engine.compile(work)
                 engine.run(asked, 4)
+        gc.collect()  # what other engines hold is no work for the collector while one is timed
+        gc.freeze()
 
     def _play(self, name: str, work: Work, asked: list[Asked], score: Score) -> None:
         if score.spent() > _PATIENCE_S:
