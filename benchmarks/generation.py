@@ -7,8 +7,7 @@ The writer "random" is no model: of the allowed tokens of a 131,072-token vocabu
 from a seed. "shipped" is the shipped model, greedy, through the decode loop, several schemas in a
 batch. Every text is judged by jsonschema-rs on the schema as the file has it. Whatever writes,
 the CPU time of the oracle is taken apart: `judge_share` is its part of the whole run's,
-`judge_share_of_a_row` the mean over rows of its part of a row's. In a batch what is not the
-oracle's is laid on the rows by the steps they took.
+`judge_share_of_a_row` the mean over rows of its part of a row's, where rows are written one by one.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import json
 import random
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +49,7 @@ class Written:
         steps: Choices made.
         kept: Tokens of the text.
         judge_s: CPU seconds of the oracle.
-        cpu_s: CPU seconds in all.
+        cpu_s: CPU seconds in all; 0 where rows were written together.
     """
 
     name: str
@@ -63,31 +62,22 @@ class Written:
 
 
 class JudgeClock:
-    """CPU seconds spent in the judge of growing texts and in the last word about whole ones.
-
-    Attributes:
-        seconds: By the `id` of the oracle, for as long as it lives.
-    """
+    """CPU seconds spent in the judge of growing texts and in the last word about whole ones."""
 
     def __init__(self) -> None:
-        self.seconds = defaultdict[int, float](float)
+        self.seconds = 0.0
         for name in ("advance", "accepts"):
             setattr(JsonJudge, name, self._timed(getattr(JsonJudge, name)))
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(judge: Any, *args: Any) -> Any:  # noqa: ANN401
+        def timed(*args: Any) -> Any:  # noqa: ANN401
             began = time.thread_time()
             try:
-                return function(judge, *args)
+                return function(*args)
             finally:
-                self.seconds[id(judge._oracle)] += time.thread_time() - began
+                self.seconds += time.thread_time() - began
 
         return timed
-
-    @property
-    def total(self) -> float:
-        """Of all oracles."""
-        return sum(self.seconds.values())
 
 
 def main() -> int:
@@ -102,14 +92,15 @@ def main() -> int:
     hard = {case["name"] for case in cases if not _holds(strict, case)}
     shares = [text.judge_s / text.cpu_s for text in written if text.cpu_s]
     figures = _figures(written, hard) | {
-        "judge_share": clock.total / spent,
-        "judge_share_of_a_row": sum(shares) / len(shares),
+        "judge_share": clock.seconds / spent,
+        **({"judge_share_of_a_row": sum(shares) / len(shares)} if shares else {}),
         "cpu_s": spent,
     }
     for text in written:
         if text.verdict != "valid":
             say(f"{text.verdict} {text.name}: {text.message[:300]}")
     settings = {"data": given.data.name, "budget": given.budget, "seed": given.seed,
+                "slots": given.slots if given.writer == "shipped" else 1,
                 "vocabulary": vocabulary.size}  # fmt: skip
     results = Rows("generation", quick=False, path=given.out)
     results.add({"writer": given.writer}, spreads([figures]), settings=settings)
@@ -122,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help=".jsonl.gz of MaskBench")
     parser.add_argument("--writer", choices=("random", "shipped"), default="random")
     parser.add_argument("--sample", type=int, default=0, help="so many schemas; 0: all")
+    parser.add_argument("--slots", type=int, default=16, help="rows of the model at a time")
     parser.add_argument("--budget", type=int, default=512, help="tokens of a text")
     parser.add_argument("--seed", type=int, default=0, help="of the sample and the choices")
     parser.add_argument("--out", type=Path, help="file of rows in place of results/")
@@ -141,9 +133,9 @@ def _random(
 
     vocabulary, written = tekken.vocabulary(), list[Written]()
     for number, case in enumerate(cases):
-        began, before = time.thread_time(), clock.total
+        began, before = time.thread_time(), clock.seconds
         written.append(_write(case, vocabulary, given.budget, f"{given.seed} {case['name']}"))
-        written[-1].cpu_s, written[-1].judge_s = time.thread_time() - began, clock.total - before
+        written[-1].cpu_s, written[-1].judge_s = time.thread_time() - began, clock.seconds - before
         if (number + 1) % 100 == 0:
             say(f"generation: {number + 1} of {len(cases)} schemas")
     return vocabulary, written
@@ -192,11 +184,12 @@ def _shipped(
     from tether.decoding import models
     from tether.decoding.loop import Loop
 
-    model, began = models.load(None), time.process_time()
+    model = models.load(None)
     texts = {case["name"]: Written(case["name"], "") for case in cases}
     constraints: dict[str, Constraint] = {}
     requests = _requests(cases, model, given.budget, texts, constraints)
-    for result in Loop(model, slots=16).run(requests):
+    began, before = time.process_time(), clock.seconds
+    for result in Loop(model, slots=given.slots).run(requests):
         text = texts[result.key]
         text.steps, text.kept = result.stats.forwards, result.stats.output_tokens
         if result.finish == "stop":
@@ -204,22 +197,10 @@ def _shipped(
             _judge(text, case, result.text, constraints[result.key])
         else:
             text.verdict, text.message = result.finish, result.message
-    _lay_on(texts, constraints, clock, time.process_time() - began)
+        if given.slots == 1:
+            text.cpu_s, text.judge_s = time.process_time() - began, clock.seconds - before
+            began, before = time.process_time(), clock.seconds
     return model.vocabulary, list(texts.values())
-
-
-def _lay_on(
-    texts: dict[str, Written],
-    constraints: dict[str, Constraint],
-    clock: JudgeClock,
-    spent: float,
-) -> None:
-    """What each row of a batch cost: its own oracle, and the rest by its steps."""
-    rest = (spent - clock.total) / sum(text.steps for text in texts.values())
-    for name, constraint in constraints.items():
-        text = texts[name]
-        text.judge_s = clock.seconds[id(getattr(constraint, "_oracle", None))]
-        text.cpu_s = text.judge_s + rest * text.steps
 
 
 def _requests(
