@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tether.decoding.grounds.ground import Given, Ground, word_tokens
 from tether.decoding.grounds.stretches import stretches
-from tether.decoding.models.heads import copying_heads
 from tether.decoding.options import option
 from tether.grounding.copying import Copying, Stretches
 from tether.grounding.evidence import Source
+
+if TYPE_CHECKING:
+    from tether.decoding.models.base import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class Copy(Ground):
         if not found:
             return None
         words, joins = word_tokens(given.model.vocabulary)
-        heads = copying_heads(given.model) if self.by == "attention" else ()
+        heads: tuple[Head, ...] = ()
+        if self.by == "attention":
+            from tether.decoding.models.heads import copying_heads  # imports torch
+
+            heads = copying_heads(given.model)
         evidence = Stretches.of(found)
         return Copying(evidence, words, joins, self.weight, heads, self.gate, self.trust)

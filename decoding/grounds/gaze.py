@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from tether.decoding.grounds.ground import Given
-from tether.decoding.models.heads import copying_heads
 from tether.grounding.witness import Gaze
 
 
@@ -18,4 +17,6 @@ def gaze(given: Given) -> Gaze:
     """
     ends = [(told.start, told.start + len(told.tokens)) for told in given.passages]
     places = [np.arange(start, end) if start >= 0 else np.arange(0) for start, end in ends]
+    from tether.decoding.models.heads import copying_heads  # imports torch
+
     return Gaze(places, copying_heads(given.model))

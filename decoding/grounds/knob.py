@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tether.decoding.grounds.ground import Given, Ground
 from tether.decoding.grounds.stretches import stretches
-from tether.decoding.knob.file import Knob, load
 from tether.decoding.knob.steer import Turning
 from tether.decoding.options import option
 from tether.errors import EvidenceError, UsageError
 from tether.grounding.evidence import Source
+
+if TYPE_CHECKING:
+    from tether.decoding.knob.file import Knob
 
 _TRAIN = "Learn one for this model with `tether index train-knob`."
 
@@ -60,4 +62,6 @@ class Turn(Ground):
 
 @lru_cache(maxsize=4)
 def _loaded(path: Path, _changed: int) -> Knob:
+    from tether.decoding.knob.file import load  # imports torch
+
     return load(path)

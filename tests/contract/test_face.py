@@ -137,9 +137,8 @@ def test_a_working_folder_that_is_gone(tmp_path: Path, args: list[str]) -> None:
         capture_output=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (1, b"")
-    assert ran.stderr == (
-        b"tether: The working folder cannot be used: No such file or directory.\nGo to another (cd).\n"
-    )
+    message = b"tether: The working folder cannot be used: No such file or directory.\n"
+    assert ran.stderr == message + b"Go to another (cd).\n"
 
 
 INTERRUPTED = """
@@ -216,7 +215,8 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_check_loads_no_model(tmp_path: Path) -> None:
-    (tmp_path / "tether.toml").write_text('[profiles.p]\nschema = "name"\n')
+    used = 'schema = "name"\nground = ["copy", "knob", "link"]\ncontrast = ["cad"]\n'
+    (tmp_path / "tether.toml").write_text(f"[profiles.p]\n{used}draft = 'lookup,head'\n")
     for args in (["check", "name, age int"], ["check", "tether.toml"], ["profile", "show"]):
         assert loaded_after(tmp_path, *args).isdisjoint({"torch", "transformers"}), args
 
