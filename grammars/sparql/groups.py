@@ -110,7 +110,7 @@ def _close_where(done: Progress) -> Outcome:
 
 def _close_group(done: Progress, lexeme: Lexeme) -> Outcome:
     frame, parent = done.frame, done.frames[-2]
-    if frame.kind == "minus" and not frame.seen & parent.seen:
+    if frame.kind == "minus" and not frame.seen & parent.seen and not _is_in_exists(done):
         # It shares nothing, so it takes nothing away; dots before and after it need their place.
         empty = Asked(*(text[: text.rindex("MINUS")] + "{ }" for text in frame.opening))
         return replace(done, frames=done.frames[:-1]).with_frame(body=parent.body.then(empty))
@@ -138,6 +138,11 @@ def _close_group(done: Progress, lexeme: Lexeme) -> Outcome:
         subjects=parent.subjects if frame.first else subjects,
         in_doubt=kept.in_doubt,
     )
+
+
+def _is_in_exists(progress: Progress) -> bool:
+    """Whether an EXISTS is open; in there stores may bring outer variables into a MINUS."""
+    return any(frame.kind in ("exists", "not_exists") for frame in progress.frames)
 
 
 def _close_sub_select(done: Progress, lexeme: Lexeme) -> Outcome:

@@ -281,6 +281,22 @@ def test_more_triples_in_minus_may_bring_rows_back(vocabulary: Vocabulary) -> No
     assert read(constraint, none) == none[: none.index("}") + 1]
 
 
+def test_what_a_store_makes_of_minus_in_exists_is_what_counts(
+    vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """It brings the outer variables in, so that both sides share some."""
+    data = tmp_path / "data.ttl"
+    data.write_text("@prefix : <http://x#> .\n:a :p :b . :b :q :c .\n")
+    graph = built(tmp_path / "graph", [data])
+    constraint = sparql(vocabulary, graph=graph.lookup(vocabulary.key, vocabulary.encode))
+    text = "SELECT * WHERE { FILTER EXISTS { MINUS { MINUS { :b :p :c } } } ?x :p ?y }"
+    try:
+        assert constraint.validate(text) is not None
+        assert read(constraint, text) == text[: -len(" }")]  # only a longer name goes on
+    finally:
+        graph.close()
+
+
 def test_what_is_taken_away_repeats_no_step_from_anywhere(vocabulary: Vocabulary) -> None:
     """A store would try every way there is."""
     constraint = sparql(vocabulary, graph=tiny(FACTS, vocabulary))
