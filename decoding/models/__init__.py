@@ -51,6 +51,7 @@ def load(
             "AutoTokenizer.from_pretrained(...).save_pretrained(directory).",
         )
     network = _network(directory, config, device, dtype, compile, backend)
+    _settle_threads(network)
     vocabulary = Vocabulary.from_file(tokenizer).padded(network.head_size)
     settings = checkpoint.read_json(directory / "tokenizer_config.json")
     return Model(
@@ -92,6 +93,12 @@ def _network(
 
     checkpoint.weight_files(directory)  # refuses what is not safetensors, with its cure
     return HuggingFaceNetwork.load(directory, device=place, dtype=kind, compile=compiled)
+
+
+def _settle_threads(network: Network) -> None:
+    from tether.decoding.models.threads import threads
+
+    threads.settle(network)
 
 
 def _device(name: str) -> torch.device:
