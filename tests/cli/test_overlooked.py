@@ -14,6 +14,8 @@ CASES = [
     ({"system": "Be brief.", "raw_prompt": True}, "no place for instructions"),
     ({"evidence": ["A cat."], "raw_prompt": True}, "passages are not written into it"),
     ({"stop": ["x"], "schema": "name"}, "stop texts end free text only"),
+    ({"passages": 9}, "nothing is searched, whatever passages is (index)"),
+    ({"abstain_below": 0.1}, "nothing abstains, whatever abstain_below is (abstain)"),
 ]
 
 
@@ -34,8 +36,24 @@ def test_one_prompt_says_it_too(tether: Tether, fake: FakeEngine, home: Path) ->
     assert "warning" not in tether("json", "p", "-s", "name").err
 
 
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--amateur", "small"), "no contrast listens to small (contrast)"),
+        (("--expert", "big", "--contrast", "cad"), "no contrast listens to big (contrast)"),
+        (("--draft-model", "small", "--draft", "lookup"), "nothing is drafted with small (draft)"),
+        (("--amateur", "small", "--contrast", "cd", "--draft-model", "small"), ""),
+    ],
+)
+def test_models_that_nothing_listens_to(
+    tether: Tether, fake: FakeEngine, flags: tuple[str, ...], sentence: str
+) -> None:
+    ran = tether("text", "p", *flags)
+    assert ran.err == (f"tether: warning: {sentence}.\n" if sentence else "")
+
+
 def test_what_has_an_effect_is_not_said(tether: Tether, fake: FakeEngine) -> None:
     fake.reads_fields = False
     rows = [{"prompt": "p", "system": "Be brief.", "stop": ["x"], "evidence": ["A cat."]}]
     ran = tether("batch", stdin="".join(json.dumps(row) + "\n" for row in rows))
-    assert "without effect" not in ran.err
+    assert ran.err == ""
