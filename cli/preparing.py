@@ -147,6 +147,7 @@ class Preparer:
             draft_tokens=settings.draft_tokens,
             draft_rule=settings.draft_rule,
             lossy=settings.lossy,
+            lossy_at=settings.lossy_at,
         )
 
     def _constraint(self, task: Task, evidence: Evidence) -> Constraint | None:

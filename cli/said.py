@@ -124,11 +124,14 @@ def _free(quoted: Sequence[str]) -> Said:
 
 
 def warn(wanted: Said, resolved: Resolved) -> None:
-    """Say on stderr which keywords of the user's schema have no effect.
+    """Say on stderr what is to be known before: lossy drafts, and keywords without effect.
 
     Raises:
         SchemaError: A keyword of tether's own is misspelt or has a wrong value.
     """
+    if resolved["lossy"] != "off":
+        what = f"--lossy {resolved['lossy']} takes drafted tokens that the model did not choose"
+        streams.say(f"tether: {what}; --stats counts them.", style="33")
     if wanted.spec is None or resolved["schema"] is None:
         return
     from tether.grammars.json_schema.lint import ignored_keywords, refusal

@@ -13,6 +13,7 @@ from tether.grounding.evidence import Source
 from tether.types import FinishReason
 
 DraftRule = Literal["match", "token", "block", "paths", "rsd"]
+Lossy = Literal["off", "typical", "judge", "arbitrage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ class Request:
         draft_tokens: The most that are drafted at once.
         draft_rule: How drafts of a model are accepted (`drafts/rules.py`). All but `match` draw
             another sample of the same distribution than without drafts.
-        lossy: `typical` takes drafted tokens that are merely likely enough: another text, faster.
+        lossy: What takes drafted tokens in the place of the row's choice: those that are likely
+            enough, or whose states a judge likes, or the steps that it would keep. Another text.
+        lossy_at: The chance above which the judge takes them; 1 takes none.
         cancel: Set by another thread to end the row before its time.
     """
 
@@ -89,7 +92,8 @@ class Request:
     drafters: tuple[str, ...] = ()
     draft_tokens: int = 16
     draft_rule: DraftRule = "match"
-    lossy: Literal["off", "typical"] = "off"
+    lossy: Lossy = "off"
+    lossy_at: float = 0.5
     cancel: Event | None = None
 
 

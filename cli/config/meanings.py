@@ -57,7 +57,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "draft": "Draft tokens ahead: `auto`, `off`, or drafters by name; changes speed, not text.",
         "draft_tokens": "The most tokens drafted at once.",
         "draft_model": "The smaller model that drafts (drafters `model` and `rapid`); as `model`.",
-        "lossy": "`typical`: take drafted tokens that are likely enough. Faster; another text.",
+        "lossy": "Take drafted tokens that are likely enough, or that a judge likes: another text.",
+        "lossy_at": "The chance above which `judge` and `arbitrage` take them; 1 takes none.",
         "draft_rule": "How drafts of a model are accepted; all but `match` are other samples.",
     },
     "grounding": {

@@ -123,7 +123,8 @@ class Settings(BaseModel):
     draft: Annotated[str, AfterValidator(_drafters)] = _setting("draft", "auto")
     draft_tokens: Annotated[int, Field(ge=1, le=64)] = _setting("draft_tokens", 16)
     draft_model: str | None = _setting("draft_model", None)
-    lossy: Literal["off", "typical"] = _setting("lossy", "off")
+    lossy: Literal["off", "typical", "judge", "arbitrage"] = _setting("lossy", "off")
+    lossy_at: Annotated[float, Field(ge=0, le=1)] = _setting("lossy_at", 0.5)
     draft_rule: Literal["match", "token", "block", "paths", "rsd"] = _setting("draft_rule", "match")
 
     index: str | None = _setting("index", None)
@@ -172,8 +173,9 @@ ROW_KEYS = (
     "property_order", "whitespace", "bound", "formats",
     "verbatim", "stop", "extract", "system", "evidence", "raw_prompt", "heal", "think",
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
-    "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "lossy", "passages", "order",
-    "draft_rule", "structure", "research", "abstain", "abstain_below", "ground", "contrast",
+    "logit_bias", "sampling_order", "seed", "draft", "draft_tokens", "lossy", "lossy_at",
+    "draft_rule", "passages", "order", "structure", "research", "abstain", "abstain_below",
+    "ground", "contrast",
 )  # fmt: skip
 """Settings that a batch row may override. Not `type`: data must not choose code to import."""
 

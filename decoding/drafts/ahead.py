@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -19,8 +20,10 @@ from torch import Tensor
 from tether.decoding.contrast import own_logits
 from tether.decoding.drafts.draft import NOTHING, Draft
 from tether.decoding.drafts.drafting import Drafted, Drafting, Outcome
-from tether.decoding.drafts.rules_law import is_lossy, is_ruled, laws
+from tether.decoding.drafts.judge import IsOpen, judged, step_of
+from tether.decoding.drafts.rules_law import is_judged, is_lossy, is_ruled, laws
 from tether.decoding.drafts.rules_walk import reads, walk, walk_typical
+from tether.decoding.grounds.gather import OPEN_SHARE
 from tether.decoding.head import pays
 from tether.decoding.lanes import Reading
 from tether.decoding.row import Row
@@ -44,6 +47,7 @@ class Ahead:
         self._planned: dict[Row, deque[int]] = {}
         self._began = 0.0
         self._logits: Tensor | None = None
+        self._states: Mapping[Row, Tensor] = {}
         self._known: np.ndarray[tuple[int], np.dtype[np.uint32]] | None = None
 
     @property
@@ -72,6 +76,7 @@ class Ahead:
             return None
         views, rows = self._views, self._rows
         nodes = [views.drafted(row, reading) for row in self._drafted]
+        self._states = dict(zip(self._drafted, nodes, strict=True))
         is_free = any(not drafted.masks for drafted in self._drafted.values())
         if is_free or not pays(views.networks["model"]):
             masks = None  # the whole head is read anyway
@@ -132,14 +137,53 @@ class Ahead:
             if row not in self._planned:
                 here = None if masks is None else masks[place : place + 1]
                 self._planned[row] = self._plan(row, logits[place : place + 1], here)
+            said = tokens[place]
             if self._planned[row]:
                 said = self._planned[row].popleft()
-                if said != tokens[place] and is_lossy(row.request):
-                    row.swayed()
-                tokens[place] = said
+            elif row.request.lossy == "judge" and row in self._states:
+                said = self._judged(row, said, None if masks is None else masks[place])
+            if said != tokens[place] and is_lossy(row.request):
+                row.swayed()
+            tokens[place] = said
+
+    def _judged(self, row: Row, choice: int, mask: Tensor | None) -> int:
+        """What a row says where it stands, by the judge; see `_openness`."""
+        likes = partial(self._drafting.judge().likes, at=row.request.lossy_at)
+        draft, node = self._drafted[row].draft, self._turns[row].node
+        return judged(draft, node, choice, self._states[row], self._openness(row, mask), likes)
+
+    def _kept(self, row: Row, mask: Tensor | None) -> deque[int]:
+        """The step that was drafted, where it is kept; see `_openness`."""
+        drafted, judge = self._drafted[row], self._drafting.judge()
+        chosen = [gain > 0 for gain in drafted.gains]
+        step = step_of(drafted.draft, chosen, self._openness(row, mask))
+        if not step or not judge.keeps(self._states[row][step], row.request.lossy_at):
+            return deque()
+        return deque(drafted.draft.tokens[node] for node in step)
+
+    def _openness(self, row: Row, mask: Tensor | None) -> IsOpen:
+        """Where free text goes on: most may be said, and no name of a member.
+
+        Args:
+            row: It is drafted.
+            mask: int32 [words] where it stands; None where no row is constrained.
+        """
+        here, masks = self._turns[row].node, self._drafted[row].masks
+
+        def is_open(node: int) -> bool:
+            if not row.constrained:
+                return True
+            found = mask.numpy() if node == here and mask is not None else masks[node]
+            least = len(found) * 32 // OPEN_SHARE
+            return int(np.bitwise_count(found.view(np.uint32)).sum()) >= least and not row.in_key
+
+        return is_open
 
     def _plan(self, row: Row, logits: Tensor, mask: Tensor | None) -> deque[int]:
         """The tokens of a row in this turn by its rule; it stands before all of them."""
+        if is_judged(row.request):
+            is_step = row.request.lossy == "arbitrage" and row in self._states
+            return self._kept(row, None if mask is None else mask[0]) if is_step else deque()
         sampling = row.request.sampling
         draft = NOTHING
         if (drafted := self._drafted.get(row)) is not None and self._logits is not None:

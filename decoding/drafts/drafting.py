@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from tether.decoding.drafts.draft import (
@@ -23,9 +24,10 @@ from tether.decoding.drafts.draft import (
     Verdict,
 )
 from tether.decoding.drafts.grow import Grower, Sapling
+from tether.decoding.drafts.judge import Judge, load
 from tether.decoding.drafts.pace import Pace
 from tether.decoding.drafts.registry import make
-from tether.decoding.drafts.rules_law import is_lossy, is_ruled
+from tether.decoding.drafts.rules_law import is_judged, is_ruled
 from tether.decoding.drafts.rules_walk import Drawer, Drawn
 from tether.decoding.models.base import Model
 from tether.decoding.request import Request
@@ -77,6 +79,7 @@ class Drafting:
         unsaid = model.refused_ids() | model.end_ids
         self._sayable = [token not in unsaid for token in range(model.vocabulary.size)]
         self._drafters: dict[str, Drafter] = {}
+        self._judge: Judge | None = None
         self.pace = Pace.of(model.network)
 
     def propose(
@@ -136,15 +139,25 @@ class Drafting:
 
         Raises:
             UsageError: A drafter or a rule lacks its model.
-            ModelError: A drafter cannot work with this model.
+            ModelError: A drafter cannot work with this model, or it has no judge.
         """
         drafters = [self._drafter(name) for name in request.drafters]
+        if is_judged(request):
+            self.judge()
         if is_ruled(request) and not any(isinstance(each, Drawer) for each in drafters):
             raise UsageError(
                 f"The rule {request.draft_rule} accepts drafts of a model, and none drafts.",
                 hint="Name one (--draft model --draft-model NAME, or --draft swift), or use "
                 "--draft-rule match.",
             )
+
+    def judge(self) -> Judge:
+        """The heads that say which drafted tokens may be taken (`--lossy judge`, `arbitrage`)."""
+        if self._judge is None:
+            network = self._model.network
+            like = torch.empty(0, dtype=torch.float32, device=network.device)
+            self._judge = load(self._model).to(like)
+        return self._judge
 
     def needs(self, row: Row) -> set[Need]:
         """What the drafters of a row read of verdicts."""
@@ -251,10 +264,6 @@ def can_draft(row: Row) -> bool:
     request = row.request
     if not request.drafters or request.extract or row.finish is not None or row.healing:
         return False
-    if not (request.terms or request.sources):
-        return True
-    if is_ruled(request) or is_lossy(request):
-        return False  # rules compare drafts with what the model says by itself
     known = all(source.needs <= KNOWN_AHEAD for source in request.sources)
     return known and all(term.drafts for term in request.terms)
 

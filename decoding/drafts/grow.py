@@ -186,7 +186,7 @@ class Grower:
                 matcher.advance(run[num_advanced])
                 num_advanced += 1
                 masks.append(matcher.mask())
-                if num_advanced == 1 and int(np.bitwise_count(masks[0]).sum()) <= _FEW:
+                if num_advanced == 1 and _count(masks[0]) <= _FEW:
                     run += matcher.forced()
             if len(masks) == len(run) and not matcher.ended:
                 return masks
@@ -239,6 +239,10 @@ def _children(parents: Sequence[int]) -> dict[int, list[int]]:
     for node, parent in enumerate(parents):
         found.setdefault(parent, []).append(node)
     return found
+
+
+def _count(mask: Mask) -> int:
+    return int(np.bitwise_count(mask.view(np.uint32)).sum())
 
 
 def _allows(mask: Mask, token: int) -> bool:

@@ -157,6 +157,6 @@ class Growing:
 
     def _forced(self, mask: Mask) -> list[int]:
         """What comes next, whatever is chosen."""
-        if self._matcher is None or int(np.bitwise_count(mask).sum()) > _FEW:
+        if self._matcher is None or int(np.bitwise_count(mask.view(np.uint32)).sum()) > _FEW:
             return []
         return self._matcher.forced()

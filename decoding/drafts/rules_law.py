@@ -14,17 +14,25 @@ from tether.decoding.sampling import Controls
 def is_ruled(request: Request) -> bool:
     """Whether drafts of a row are accepted by a rule other than `match`.
 
-    Greedy rows leave nothing to a rule, and the scores of a repetition penalty are not those of a
-    place alone: such rows match, and what they say follows the model too.
+    Greedy rows leave nothing to a rule, and the scores of a repetition penalty, of contrast and of
+    evidence are not those of the model at a place alone: such rows match.
     """
-    sampling = request.sampling
-    is_drawn = sampling.temperature > 0 and sampling.repetition_penalty == 1
-    return request.draft_rule != "match" and is_drawn
+    return request.draft_rule != "match" and request.sampling.temperature > 0 and _is_bare(request)
 
 
 def is_lossy(request: Request) -> bool:
-    """Whether a row takes drafted tokens that are only typical (`--lossy`)."""
-    return request.lossy != "off" and request.sampling.repetition_penalty == 1
+    """Whether a row takes drafted tokens that it did not choose (`--lossy`)."""
+    return request.lossy != "off" and _is_bare(request)
+
+
+def is_judged(request: Request) -> bool:
+    """Whether trained heads say which."""
+    return is_lossy(request) and request.lossy != "typical"
+
+
+def _is_bare(request: Request) -> bool:
+    """Whether a row's choices go by the model's scores at a place alone."""
+    return not (request.terms or request.sources) and request.sampling.repetition_penalty == 1
 
 
 def laws(sampling: Sampling, logits: Tensor, masks: Tensor | None) -> Tensor:

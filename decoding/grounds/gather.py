@@ -16,7 +16,8 @@ from tether.decoding.request import Sampling
 from tether.decoding.row import Row
 from tether.grounding.evidence import Clues, Moment, Nudge, Source
 
-_OPEN_SHARE = 8  # at least an eighth of the vocabulary allowed: text, not keys and punctuation
+OPEN_SHARE = 8
+"""With an eighth of the vocabulary allowed, at least, text stands there, no punctuation."""
 _MOST = 0.999  # of the probability; the rest stays the model's, so that no token falls to zero
 
 
@@ -70,7 +71,7 @@ def gathered(rows: Sequence[Row], logits: Tensor, masks: Tensor, inside: Inside)
     looking = [n for n, count in counts.items() if count > 1]
     if not looking:
         return None
-    open_from = logits.shape[1] / _OPEN_SHARE
+    open_from = logits.shape[1] / OPEN_SHARE
     step = _Step.of([rows[n] for n in looking], looking, logits, masks, inside)
     moments = {
         n: step.moment(i, counts[n] >= open_from and not rows[n].in_key)

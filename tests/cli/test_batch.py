@@ -108,6 +108,16 @@ def test_keywords_of_the_schema_that_nothing_knows_are_told_once(
     assert ran.err.count("tether: warning at /propertis: ") == ran.err.count("\n") == 1
 
 
+def test_lossy_drafts_are_said_once(tether: Tether, fake: FakeEngine) -> None:
+    ran = tether(
+        "batch", "--lossy", "judge", "--lossy-at", "0.8", stdin=jsonl(said("1"), said("2"))
+    )
+    assert (ran.code, len(ran.rows)) == (0, 2)
+    assert ran.err.count("--lossy judge takes drafted tokens that the model did not choose") == 1
+    assert {(request.lossy, request.lossy_at) for request in fake.seen} == {("judge", 0.8)}
+    assert tether("batch", stdin=jsonl(said("1"))).err == ""
+
+
 def test_failures_on_stderr(tether: Tether, fake: FakeEngine) -> None:
     ran = tether("batch", stdin=jsonl({**said("", finish="dead_end"), "id": "a"}))
     assert ran.code == 6
