@@ -27,8 +27,9 @@ import torch
 from rows import Rows, options, say
 from timing import Figures, Rounds, Run, alternate, ratio, spreads
 
-from tether.decoding import loop as loop_module
+from tether.decoding.batch import Batch
 from tether.decoding.loop import Loop
+from tether.decoding.masks import Masks
 from tether.decoding.models.base import Model
 from tether.decoding.prompt import Prompt, encode
 from tether.decoding.request import Delta, Request
@@ -51,10 +52,10 @@ _IN_PIECES: Mapping[str, Mapping[str, Any]] = {
 }
 _ON_THREAD: Mapping[str, Mapping[str, Any]] = {
     "on a thread": {
-        "tether.decoding.loop._THREAD_AFTER_S": 0.0,
-        "tether.decoding.loop._THREAD_FROM_S": 0.0,
+        "tether.decoding.masks._THREAD_AFTER_S": 0.0,
+        "tether.decoding.masks._THREAD_FROM_S": 0.0,
     },
-    "before the forward": {"tether.decoding.loop._THREAD_AFTER_S": float(_NEVER)},
+    "before the forward": {"tether.decoding.masks._THREAD_AFTER_S": float(_NEVER)},
 }
 
 
@@ -155,10 +156,10 @@ def idle(model: Model, name: str) -> Figures:
     ]
     spent = {"turn": 0.0, "run": 0.0, "result": 0.0}
     with (
-        _timed(spent, "turn", loop_module._Batch, "turn"),
+        _timed(spent, "turn", Batch, "turn"),
         _timed(spent, "run", Views, "run"),
         _timed(spent, "result", Future, "result"),
-        _timed(spent, "result", loop_module._Batch, "_start_masks"),
+        _timed(spent, "result", Masks, "start"),
     ):
         list(Loop(model, slots=SLOTS).run(rows))
     return {
