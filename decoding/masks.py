@@ -34,7 +34,7 @@ class Masks:
         self.forward_s = self._spent_s = 0.0
 
     def start(self, rows: Sequence[Row]) -> Future[Tensor | None]:
-        """As `of`; on a thread where a forward is long enough to hide them and they are worth it."""
+        """As `of`; on a thread where a forward is long enough to hide what is worth it."""
         if self.forward_s > _THREAD_AFTER_S and self._spent_s > _THREAD_FROM_S:
             return self._threads.submit(self.of, rows)
         done: Future[Tensor | None] = Future()
