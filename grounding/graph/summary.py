@@ -47,7 +47,7 @@ def summary(endpoint: Endpoint, cache: Path, progress: Progress | None = None) -
     """
     kept = cache / "endpoints" / (hashlib.sha256(endpoint.url.encode()).hexdigest()[:24] + SUFFIX)
     note = kept / _NOTE
-    if not note.exists() or time.time() - note.stat().st_mtime > _DAY_S:
+    if not _is_fresh(note):
         try:
             _make(endpoint, kept, progress or Silent())
         except OSError as error:
@@ -57,8 +57,12 @@ def summary(endpoint: Endpoint, cache: Path, progress: Progress | None = None) -
     return kept, bool(json.loads(note.read_text())["whole"])
 
 
+def _is_fresh(note: Path) -> bool:
+    return note.exists() and time.time() - note.stat().st_mtime <= _DAY_S
+
+
 def _make(endpoint: Endpoint, kept: Path, progress: Progress) -> None:
-    """Build aside, then rename."""
+    """Build aside, then rename; where another process was faster, its summary is as good."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         data, made = Path(folder) / "summary.nt", Path(folder) / "graph"
@@ -71,8 +75,9 @@ def _make(endpoint: Endpoint, kept: Path, progress: Progress) -> None:
             )
         build(made, Source([data]), prefixes=asked.prefixes, progress=progress)
         (made / _NOTE).write_text(json.dumps({"url": endpoint.url, "whole": asked.is_whole}))
-        shutil.rmtree(kept, ignore_errors=True)
-        made.replace(kept)
+        if not _is_fresh(kept / _NOTE):
+            shutil.rmtree(kept, ignore_errors=True)
+            made.replace(kept)
 
 
 class _Asked:
