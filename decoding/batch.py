@@ -17,7 +17,7 @@ from tether.decoding.chooser import Chooser
 from tether.decoding.contrast import Said
 from tether.decoding.drafts.ahead import Ahead
 from tether.decoding.drafts.drafting import Drafting
-from tether.decoding.lanes import Reading
+from tether.decoding.lane import Reading
 from tether.decoding.listen import listen, rests_on
 from tether.decoding.masks import Masks
 from tether.decoding.models.base import Model

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tether.decoding.head import step_logits
-from tether.decoding.lanes import Reading
+from tether.decoding.lane import Reading
 from tether.decoding.plan import Contrast, Evidence
 from tether.decoding.reference import unpack
 from tether.decoding.row import Row

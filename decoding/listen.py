@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tether.decoding.contrast import Said, contrasted
 from tether.decoding.grounds.gather import Inside, gathered
-from tether.decoding.lanes import Reading
+from tether.decoding.lane import Reading
 from tether.decoding.row import Row
 from tether.decoding.views import Views
 from tether.grounding.evidence import Clues

@@ -18,7 +18,7 @@ from tether.graphs import Slot
 from tether.types import FinishReason
 
 if TYPE_CHECKING:
-    from tether.decoding.lanes import Lane
+    from tether.decoding.lane import Lane
 
 _REASONS: dict[type[TetherError], FinishReason] = {
     DeadEnd: "dead_end",

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from tether.decoding.drafts.draft import Draft
 from tether.decoding.knob.steer import Steer, Turning
-from tether.decoding.lanes import Lane, Lanes, Reading
+from tether.decoding.lane import Lane, Reading
+from tether.decoding.lanes import Lanes
 from tether.decoding.models.base import Head, Network
 from tether.decoding.nudge import Retelling
 from tether.decoding.request import Request

@@ -25,7 +25,7 @@ from tether.decoding.drafts.rules_law import is_judged, is_lossy, is_ruled, laws
 from tether.decoding.drafts.rules_walk import reads, walk, walk_typical
 from tether.decoding.grounds.gather import OPEN_SHARE
 from tether.decoding.head import pays
-from tether.decoding.lanes import Reading
+from tether.decoding.lane import Reading
 from tether.decoding.row import Row
 from tether.decoding.views import Views
 
