@@ -188,7 +188,7 @@ def test_rows_that_ended_are_let_go(single: Model, monkeypatch: pytest.MonkeyPat
                 most = max(most, len(alive))
             yield ask(single, str(n), f"{HEAD[: n % 40]}{n}", max_tokens=1 + n % 3)
 
-    monkeypatch.setattr("tether.decoding.loop.Row", Counted)
+    monkeypatch.setattr("tether.decoding.batch.Row", Counted)
     assert sum(1 for _ in Loop(single, slots=4, ahead=4).run(endless())) == 61
     assert 0 < most <= 10
 

@@ -169,7 +169,7 @@ def _scripted(script: Script, model: Model, other: Model, asked: Request) -> str
 
     with (
         patch.object(Drawn, "choose", choose),
-        patch("tether.decoding.loop.step.choose", step),
+        patch("tether.decoding.chooser.step.choose", step),
         patch("tether.decoding.ties.NEAR", -1.0),
     ):
         return run(model, [asked], draft_model=other)[0].text
