@@ -30,7 +30,7 @@ _LONGER, _AT_START, _LATER = 100, (4, 8), (1, 3)
 single bytes. What is found at the start serves all rows; later ways mostly are found at once."""
 _MANY = 4
 """Ways found before the shortest of them is taken, at the start and where none is short enough."""
-_REFUSAL, _GUESSES = 6, 8
+_REFUSAL, _GUESSES = 9, 8
 """Steps that a refusal counts for; bytes tried before the mask is asked."""
 _IN_ORDER, _ANY_WORD = 1, 0.2
 """The last trial that tries words in their order; in others, the chance of any key or value."""
