@@ -2,10 +2,12 @@
 
 python benchmarks/peers.py                               # the shipped model, then random-130m
 python benchmarks/peers.py --schemas 100 --guidance PYTHON   # it lives in its own environment
+python benchmarks/peers.py --batches 16 --engines tether xgrammar outlines
 
 Engines (see engines.py, outlines_engine.py, guidance_engine.py) take turns work by work, first in
 another place each time. The same weights, prompts and rules, greedy, batch 1 and 16. `valid_per_s`
-counts compiling, as a first use does; `warm_valid_per_s` does not. `tokens_per_s` counts an
+counts compiling, as a first use does; `warm_valid_per_s` does not; `valid_per_cpu_s` does, by this
+process's CPU time, which other work on the machine hardly changes. `tokens_per_s` counts an
 engine's own tokens, forced ones too. The judge is none of the engines' (works.py); every output is
 judged: `valid`, `invalid` and cut at the `limit` add up to `outputs`. What an engine refuses counts
 for neither side: ratios are over works that both held. `unconstrained` and `continuous-batching`
@@ -45,7 +47,7 @@ from works import Work, extractions, grammars, patterns
 from tether.decoding.prompt import Prompt, encode, render
 
 FREE = ("unconstrained", "continuous-batching")
-MEASURES = ("valid_per_s", "warm_valid_per_s", "tokens_per_s")
+MEASURES = ("valid_per_s", "warm_valid_per_s", "valid_per_cpu_s", "tokens_per_s")
 MAX_TOKENS = 192
 MAX_TOKENS_LARGE = 48  # a random model stops at the limit whatever it is, so for time
 _COMPILE_LIMIT_S = 30.0
@@ -58,11 +60,13 @@ class Done:
 
     Attributes:
         run_s: Seconds of generating; `compile_s` came before.
+        cpu_s: CPU seconds of both; 0 where another process did it.
         outcomes: "valid", "invalid" or "limit" of each output; empty where no rule was held.
     """
 
     run_s: float
     compile_s: float
+    cpu_s: float
     tokens: int
     outcomes: tuple[str, ...]
 
@@ -75,6 +79,11 @@ class Done:
     def warm_valid_per_s(self) -> float:
         """Valid outputs a second once the rule is compiled."""
         return self.outcomes.count("valid") / self.run_s
+
+    @property
+    def valid_per_cpu_s(self) -> float:
+        """Valid outputs a second of CPU time, compiling included; 0 where it is not known."""
+        return self.outcomes.count("valid") / self.cpu_s if self.cpu_s else 0.0
 
     @property
     def tokens_per_s(self) -> float:
@@ -106,6 +115,8 @@ def main() -> None:
     shared.add_argument("--schemas", type=int, default=30, help="JSON works on the shipped model")
     shared.add_argument("--guidance", metavar="PYTHON", help="an interpreter that has guidance")
     shared.add_argument("--only", nargs="*", help="models: shipped random-130m")
+    shared.add_argument("--engines", nargs="*", help="of those that are at hand; tether is needed")
+    shared.add_argument("--batches", nargs="*", type=int, default=[1, 16])
     given = shared.parse_args()
     chosen = Options(quick=given.quick, model=given.model)
     makers: dict[str, Callable[[], Subject]] = {
@@ -115,14 +126,14 @@ def main() -> None:
     wanted = [make for name, make in makers.items() if name in (given.only or makers)]
     results = Rows("peers", quick=given.quick)
     for subject in subjects.at_hand(wanted):
-        case = Case(results, subject, given.guidance)
+        case = Case(results, subject, given.guidance, given.engines)
         for kind, batch, works in _plan(subject, given):
             case.run(kind, batch, works)
 
 
 def _plan(subject: Subject, given: argparse.Namespace) -> Iterator[tuple[str, int, list[Work]]]:
     schemas = given.schemas if subject.small else 4
-    for batch in (1, 16):
+    for batch in given.batches:
         yield "json", batch, list(extractions(2 if given.quick else schemas, batch))
         yield "regex", batch, list(patterns(batch))[: 2 if given.quick else None]
         yield "grammar", batch, list(grammars(batch))[: 1 if given.quick else None]
@@ -131,12 +142,16 @@ def _plan(subject: Subject, given: argparse.Namespace) -> Iterator[tuple[str, in
 class Case:
     """All engines on one model."""
 
-    def __init__(self, results: Rows, subject: Subject, guidance: str | None) -> None:
+    def __init__(
+        self, results: Rows, subject: Subject, guidance: str | None, wanted: list[str] | None
+    ) -> None:
         self._results, self._subject = results, subject
         self._max_tokens = MAX_TOKENS if subject.small else MAX_TOKENS_LARGE
         self._engines: dict[str, Engine] = {}
         self._setup_s: dict[str, float] = {}
         for name, make in _makers(subject, guidance).items():
+            if wanted is not None and name not in wanted:
+                continue
             say(f"peers: {subject.name}, making {name}")
             began = time.perf_counter()
             try:
@@ -174,15 +189,17 @@ class Case:
             return
         engine = self._engines[name]
         try:
+            cpu_began = time.process_time()
             compile_s = engine.compile(work)
             began = time.perf_counter()
             said = engine.run(asked, self._max_tokens)
             spent = time.perf_counter() - began if said.seconds is None else said.seconds
+            cpu_s = time.process_time() - cpu_began if said.seconds is None else 0.0
         except Skipped as reason:
             score.notes[work.name] = str(reason)
             return
         outcomes = () if name in FREE else tuple(_outcomes(work, said))
-        score.done[work.name] = Done(spent, compile_s, sum(said.counts), outcomes)
+        score.done[work.name] = Done(spent, compile_s, cpu_s, sum(said.counts), outcomes)
 
     def _asked(self, prompt: Prompt) -> Asked:
         return Asked(render(self._subject.lean, prompt), encode(self._subject.lean, prompt))
