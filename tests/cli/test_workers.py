@@ -162,7 +162,7 @@ def within(seconds: float, pids: Path) -> bool:
 
 def started(home: Path, *flags: str, **options: Any) -> subprocess.Popen[bytes]:
     """A batch of many rows over two workers, some of which are done."""
-    write(home / "in.jsonl", [said(f"row {n}", steps=1 + n % 5) for n in range(2000)])
+    write(home / "in.jsonl", [said(f"row {n}", steps=1 + n % 5) for n in range(10_000)])
     command = [*worker_child.COMMAND, "batch", "in.jsonl", "--workers", "2", *flags]
     return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, **options)
 

@@ -152,8 +152,8 @@ def test_many_at_once_do_not_mix(server: Server) -> None:
 
 
 def test_ctrl_c_ends_the_row_and_the_client(server: Server) -> None:
-    slow = ("text", "x", "--max-tokens", "1000", "--regex", "[a-z ]{3000}", "--stream", "text")
-    process = server.popen(*slow, "--temperature", "1")
+    slow = ("text", "x", "--max-tokens", "1900", "--regex", "[a-z ]{9000}", "--stream", "text")
+    process = server.popen(*slow, "--temperature", "1", "--partial", "--draft", "off")
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()

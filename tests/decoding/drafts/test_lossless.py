@@ -220,8 +220,8 @@ def test_nothing_is_drafted_where_it_does_not_pay(
 ) -> None:
     asked = rows(small, 1)
     wanted = list(Loop(small, slots=1).run(plain(asked)))
-    with always(told(small, wanted, 0.9, 1)):
-        monkeypatch.setattr("tether.decoding.drafts.pace.Pace.count", lambda *_: 0)
+    with always(told(small, wanted, 0.9, 1)), monkeypatch.context() as patch:
+        patch.setattr("tether.decoding.drafts.pace.Pace.count", lambda *_: 0)
         found = list(Loop(small, slots=2).run(asked))
     assert by_key(found) == by_key(wanted)
     assert sum(result.stats.drafted_tokens for result in found) == 0
