@@ -46,7 +46,7 @@ CLIP = 1.0
 
 
 def make_model(vocabulary: int, layers: int = LAYERS, width: int = WIDTH) -> Qwen3ForCausalLM:
-    """A fresh model of the card's shape; ids of pad and end are 0 and 1."""
+    """A fresh model of the shape that its card tells; ids of pad and end are 0 and 1."""
     config = Qwen3Config(
         vocab_size=vocabulary,
         hidden_size=width,

@@ -3,9 +3,9 @@
 Only where asked for (`--lossy judge`, `--lossy arbitrage`), and of free text alone: what belongs to
 the structure, the model chooses itself. Both read the model's own states after drafted tokens.
 Sources: Judge Decoding, Bachmann et al. 2025 (arXiv 2501.19309), a linear head that accepts what is
-right though the model would have said it otherwise; Arbitrage (the card's account of it), a router
-that keeps a drafted step where the model's own would be no better. Ours: a step is what a turn
-drafts of one free text, and one file beside the weights holds both heads.
+right though the model would have said it otherwise; Arbitrage, advantage-aware step routing, a
+router that keeps a drafted step where the model's own would be no better. Ours: a step is what a
+turn drafts of one free text, and one file beside the weights holds both heads.
 """
 
 from __future__ import annotations
