@@ -162,7 +162,7 @@ def within(seconds: float, pids: Path) -> bool:
 
 def started(home: Path, *flags: str, **options: Any) -> subprocess.Popen[bytes]:
     """A batch of many rows over two workers, some of which are done."""
-    write(home / "in.jsonl", [said(f"row {n}", steps=1 + n % 5) for n in range(10_000)])
+    write(home / "in.jsonl", [said(f"row {n}", steps=1 + n % 5) for n in range(4000)])
     command = [*worker_child.COMMAND, "batch", "in.jsonl", "--workers", "2", *flags]
     return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, **options)
 
@@ -171,9 +171,9 @@ def started(home: Path, *flags: str, **options: Any) -> subprocess.Popen[bytes]:
 def test_no_worker_outlives_its_batch(home: Path, pids: Path, sent: signal.Signals) -> None:
     batch = started(home, "-o", "out.jsonl")
     out = home / "out.jsonl"
-    while not (out.exists() and out.stat().st_size) and batch.poll() is None:
+    while not (out.exists() and out.stat().st_size and len(alive(pids)) == 2):
+        assert batch.poll() is None
         time.sleep(0.02)
-    assert len(alive(pids)) == 2
     os.kill(batch.pid, sent)
     _, err = batch.communicate(timeout=20)
     assert within(5, pids)
