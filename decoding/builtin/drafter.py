@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tether.decoding.builtin.generator.mix import make_example
-from tether.decoding.drafts.head_net import PLACE, Facts
+from tether.decoding.drafts.beside import Facts
+from tether.decoding.drafts.head_net import BESIDE
 from tether.decoding.drafts.head_train import Text, foretold, train
 from tether.decoding.models import load
 from tether.decoding.models.base import Model
@@ -43,7 +44,7 @@ def main() -> None:
     count = [0]
     net = train(model, batches(model, f"head {_SEED}", count), _STEPS, _SEED)
     shares = foretold(model.network, net, next(batches(model, "head held out", [0])))
-    net.save(folder / PLACE, Facts(model.fingerprint, count[0], _SEED))
+    net.save(folder / BESIDE.place, Facts(model.fingerprint, count[0], _SEED))
     sys.stdout.write("by depth: " + ", ".join(f"{share:.3f}" for share in shares) + "\n")
 
 

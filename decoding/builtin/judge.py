@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tether.decoding.builtin.generator.mix import make_example
-from tether.decoding.drafts.head_net import Facts
-from tether.decoding.drafts.judge import PLACE
+from tether.decoding.drafts.beside import Facts
+from tether.decoding.drafts.judge import BESIDE
 from tether.decoding.drafts.judge_train import Answered, cases, surety, train
 from tether.decoding.models import load
 from tether.decoding.models.base import Model
@@ -39,7 +39,7 @@ def main() -> None:
     found = cases(model, answered(model, f"judge {_SEED}", _DOCUMENTS), _SEED)
     judge = train(found)
     others = cases(model, answered(model, "judge held out", _HELD_OUT), _SEED + 1)
-    judge.save(folder / PLACE, Facts(model.fingerprint, len(found.tokens), _SEED))
+    judge.save(folder / BESIDE.place, Facts(model.fingerprint, len(found.tokens), _SEED))
     tokens, steps = surety(judge, others)
     sys.stdout.write(f"right above wrong: tokens {tokens:.3f}, steps {steps:.3f}\n")
 

@@ -7,37 +7,19 @@ and Hydra (Ankner et al. 2024, 2402.05109), with one head unrolled in place of s
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from tether.decoding.drafts.beside import Beside, Facts
 from tether.decoding.models.base import Model
-from tether.errors import ModelError
 
-PLACE = Path("drafter") / "head.safetensors"
-"""Where a checkpoint keeps its head, below its own folder."""
-_FACTS = "tether_draft_head"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Where a head comes from.
-
-    Attributes:
-        model: The fingerprint of the model whose states it reads.
-        tokens: Tokens that it was trained on.
-        seed: Of its first weights and of the order of its texts.
-    """
-
-    model: str
-    tokens: int
-    seed: int
+BESIDE = Beside(
+    Path("drafter") / "head.safetensors", "tether_draft_head", "draft head", "--draft auto"
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -82,35 +64,14 @@ class HeadNet:
 
     def save(self, path: Path, facts: Facts) -> None:
         """Write float16 safetensors with the facts in the header."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         halves = {name: weight.detach().half() for name, weight in self.weights().items()}
-        save_file(halves, path, {_FACTS: json.dumps(asdict(facts))})
+        BESIDE.save(path, halves, facts)
 
 
 def load(model: Model) -> HeadNet:
     """The head beside a checkpoint.
 
     Raises:
-        ModelError: There is none, it is damaged, or it belongs to other weights.
+        ModelError: See `Beside.load`.
     """
-    path = model.directory / PLACE
-    if not path.is_file():
-        raise ModelError(
-            f"{model.name} has no head to draft with.",
-            hint=f"Train one (docs/explanation/drafts.md) and keep it as {PLACE} beside the "
-            "weights, or use --draft auto.",
-        )
-    try:
-        with safe_open(path, "pt") as file:
-            facts = Facts(**json.loads((file.metadata() or {})[_FACTS]))
-            net = HeadNet(**{name: file.get_tensor(name) for name in ("embedding", "up", "down")})
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{path} is no draft head: {error}", hint="Train it again, or remove it."
-        ) from error
-    if facts.model != model.fingerprint:
-        raise ModelError(
-            f"{path} was trained on other weights than those of {model.name}.",
-            hint="Train it again, or use --draft auto.",
-        )
-    return net
+    return HeadNet(**BESIDE.load(model, ("embedding", "up", "down")))

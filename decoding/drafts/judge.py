@@ -10,24 +10,23 @@ turn drafts of one free text, and one file beside the weights holds both heads.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from tether.decoding.drafts.beside import Beside, Facts
 from tether.decoding.drafts.draft import Draft
-from tether.decoding.drafts.head_net import Facts
 from tether.decoding.models.base import Model
-from tether.errors import ModelError
 
-PLACE = Path("drafter") / "judge.safetensors"
-"""Where a checkpoint keeps its judge, below its own folder."""
-_FACTS = "tether_draft_judge"
+BESIDE = Beside(
+    Path("drafter") / "judge.safetensors",
+    "tether_draft_judge",
+    "judge of drafted tokens",
+    "--lossy typical",
+)
 
 IsOpen = Callable[[int], bool]
 """Whether free text goes on after a node of a draft; -1 is the row's own end."""
@@ -61,38 +60,16 @@ class Judge:
 
     def save(self, path: Path, facts: Facts) -> None:
         """Write float32 safetensors with the facts in the header."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        heads = {"token": self.token.detach(), "step": self.step.detach()}
-        save_file(heads, path, {_FACTS: json.dumps(asdict(facts))})
+        BESIDE.save(path, {"token": self.token.detach(), "step": self.step.detach()}, facts)
 
 
 def load(model: Model) -> Judge:
     """The judge beside a checkpoint.
 
     Raises:
-        ModelError: There is none, it is damaged, or it belongs to other weights.
+        ModelError: See `Beside.load`.
     """
-    path = model.directory / PLACE
-    if not path.is_file():
-        raise ModelError(
-            f"{model.name} has no judge of drafted tokens.",
-            hint=f"Train one (docs/explanation/drafts.md) and keep it as {PLACE} beside the "
-            "weights, or use --lossy typical.",
-        )
-    try:
-        with safe_open(path, "pt") as file:
-            facts = Facts(**json.loads((file.metadata() or {})[_FACTS]))
-            judge = Judge(file.get_tensor("token"), file.get_tensor("step"))
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{path} is no judge of drafts: {error}", hint="Train it again, or remove it."
-        ) from error
-    if facts.model != model.fingerprint:
-        raise ModelError(
-            f"{path} was trained on other weights than those of {model.name}.",
-            hint="Train it again, or use --lossy typical.",
-        )
-    return judge
+    return Judge(**BESIDE.load(model, ("token", "step")))
 
 
 def judged(

@@ -13,9 +13,10 @@ import torch
 
 from tether.decoding import models
 from tether.decoding.drafts import registry
+from tether.decoding.drafts.beside import Facts
 from tether.decoding.drafts.draft import NOTHING, Draft, Need, Spot, Verdict
 from tether.decoding.drafts.head import Head
-from tether.decoding.drafts.head_net import PLACE, Facts, HeadNet, load
+from tether.decoding.drafts.head_net import BESIDE, HeadNet, load
 from tether.decoding.drafts.head_train import Text, foretold, train
 from tether.decoding.drafts.model_reader import Asked
 from tether.decoding.loop import Loop
@@ -35,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     found = models.load(str(directory))
     net = HeadNet.fresh(found.network.head_size, found.network.head_width, seed=1)
     net.down.normal_(generator=torch.Generator().manual_seed(2)).mul_(0.02)
-    net.save(directory / PLACE, Facts(found.fingerprint, 0, 1))
+    net.save(directory / BESIDE.place, Facts(found.fingerprint, 0, 1))
     return found
 
 
@@ -90,26 +91,26 @@ def test_the_text_is_the_same(model: Model, slots: int) -> None:
 class TestFile:
     def test_what_is_written_is_read(self, model: Model) -> None:
         again = load(model)
-        assert (model.directory / PLACE).stat().st_size < 1_000_000
+        assert (model.directory / BESIDE.place).stat().st_size < 1_000_000
         assert {name: weight.dtype for name, weight in again.weights().items()} == dict.fromkeys(
             ("embedding", "up", "down"), torch.float16
         )
 
     def test_what_cannot_be_used(self, model: Model, tmp_path: Path) -> None:
         bare = replace(model, directory=tmp_path)
-        with pytest.raises(ModelError, match="no head"):
+        with pytest.raises(ModelError, match="no draft head"):
             Head(bare)
         with pytest.raises(ModelError, match="other weights"):
             Head(replace(model, fingerprint="another"))
-        (tmp_path / PLACE).parent.mkdir()
-        (tmp_path / PLACE).write_bytes(b"nonsense")
+        (tmp_path / BESIDE.place).parent.mkdir()
+        (tmp_path / BESIDE.place).write_bytes(b"nonsense")
         with pytest.raises(ModelError, match="is no draft head"):
             Head(bare)
 
     def test_a_row_is_told(self, model: Model, tmp_path: Path) -> None:
         bare = replace(model, directory=tmp_path)
         [found] = Loop(bare).run([Request("a", (5, 6), drafters=("head",))])
-        assert "has no head" in found.message
+        assert "has no draft head" in found.message
 
 
 def test_training_learns(model: Model) -> None:
