@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from tether.decoding import models
 from tether.decoding.blend import blend
 from tether.decoding.grounds.gather import Inside, gathered
 from tether.decoding.grounds.parse import bind_all, parse_all
@@ -28,14 +26,6 @@ from tether.grounding.evidence import Clues, Moment
 
 QUESTION = "Who founded Garcia Holdings?"
 PASSAGES = ("Blue is a colour. Heblock Draijaithei founded Garcia Holdings.", "Żółw 🐢 sings.")
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield models.load(dtype="float32")
-    torch.set_num_threads(before)
 
 
 def ask(model: Model, *grounds: str, question: str = QUESTION, **fields: Any) -> Request:

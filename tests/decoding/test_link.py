@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tether.decoding import models
 from tether.decoding.grounds.ground import Given, Told
 from tether.decoding.grounds.parse import bind_all, parse_all
 from tether.decoding.loop import Loop
@@ -19,31 +15,11 @@ from tether.decoding.request import Request, Sampling
 from tether.errors import OutputError, UsageError
 from tether.grammars.sparql import sparql
 from tether.grounding.evidence import Source
-from tether.grounding.graph.build import build
 from tether.grounding.graph.graph import Graph
-from tether.grounding.graph.reading import Source as Files
 
-COMPANY = Path(__file__).resolve().parents[2] / "docs" / "examples" / "company.ttl"
 FIND = "Find Heinrich Hoch's department."
 """The model takes the first word for a part of the name."""
 WANTED = 'SELECT ?x WHERE { ?s rdfs:label "Heinrich Hoch" ; :worksIn ?x . }'
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield models.load(dtype="float32")
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    folder = tmp_path_factory.mktemp("link") / "kg"
-    build(folder, Files([COMPANY]))
-    graph = Graph.open(folder)
-    yield graph
-    graph.close()
 
 
 def sources(model: Model, graph: Graph | None, question: str, ground: str) -> tuple[Source, ...]:

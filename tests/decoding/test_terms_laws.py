@@ -22,18 +22,6 @@ from tether.grammars import Vocabulary, choices, lark, regex
 Others = dict[Role, Model]
 
 
-@pytest.fixture(scope="module", params=["llama", "gpt2"])
-def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Others:
-    """A model, an amateur and an expert with one tokenizer, in float32 as the shipped one is."""
-    found: Others = {}
-    roles: tuple[Role, ...] = ("model", "amateur", "expert")
-    for seed, role in enumerate(roles):
-        directory = tmp_path_factory.mktemp(role)
-        save_checkpoint(directory, request.param, seed=seed)
-        found[role] = models.load(str(directory), dtype="float32")
-    return found
-
-
 def loop(family: Others, slots: int = 1) -> Loop:
     others: Others = {role: model for role, model in family.items() if role != "model"}
     return Loop(family["model"], slots=slots, others=others)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from checkpoints import save_checkpoint
 from draft_cases import Told, always
 from refusing import Without
 
@@ -29,14 +27,11 @@ from tether.grammars import lark, regex
 from tether.grammars.sparql import sparql
 from tether.grounding.chances import Chances
 from tether.grounding.evidence import Source
-from tether.grounding.graph.build import build
 from tether.grounding.graph.graph import Graph
-from tether.grounding.graph.reading import Source as Files
 from tether.grounding.transfer import Transfer
 from tether.grounding.witness import Gaze, Surety
 
 Others = dict[Role, Model]
-COMPANY = Path(__file__).resolve().parents[3] / "docs" / "examples" / "company.ttl"
 CASES = {
     "cad": ("cad:1,adaptive=yes",),
     "cd": ("cd:0.7,tau=2,blind=yes",),
@@ -59,18 +54,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module", params=["llama", "gpt2"])
-def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Others:
-    """A model, an amateur and an expert with one tokenizer, in float32 as the shipped one is."""
-    found: Others = {}
-    roles: tuple[Role, ...] = ("model", "amateur", "expert")
-    for seed, role in enumerate(roles):
-        directory = tmp_path_factory.mktemp(role)
-        save_checkpoint(directory, request.param, seed=seed)
-        found[role] = models.load(str(directory), dtype="float32")
-    return found
 
 
 def ask(model: Model, key: str, heat: float, **fields: Any) -> Request:
@@ -194,15 +177,6 @@ def test_what_needs_the_cache_again_is_not_drafted(family: Others) -> None:
         asked = ask(model, "x", 0.0, sources=(source,), max_tokens=6)
         with always(Told({"x": (5,) * 6}, 1.0, 1, 100)):
             assert run(family, [asked], 1)["x"].stats.drafted_tokens == 0
-
-
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    folder = tmp_path_factory.mktemp("link") / "kg"
-    build(folder, Files([COMPANY]))
-    graph = Graph.open(folder)
-    yield graph
-    graph.close()
 
 
 def test_links_of_a_graph(graph: Graph) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,9 @@ import torch
 from draft_cases import Bad, always
 from torch import Tensor
 
-from tether.decoding import models
+from tether.decoding.drafts.beside import Facts
 from tether.decoding.drafts.draft import Draft, Spot
-from tether.decoding.drafts.head_net import Facts
-from tether.decoding.drafts.judge import PLACE, Judge, judged, load, step_of
+from tether.decoding.drafts.judge import BESIDE, Judge, judged, load, step_of
 from tether.decoding.drafts.judge_train import Answered, cases, surety, train
 from tether.decoding.grounds.ground import Given, Told
 from tether.decoding.grounds.parse import bind_all, parse_all
@@ -34,14 +33,6 @@ SCHEMA = {
     "additionalProperties": False,
 }
 WORDS = " some other words that nobody asked for"
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield models.load(dtype="float32")
-    torch.set_num_threads(before)
 
 
 def asked(model: Model, lossy: Lossy, at: float, heat: float = 0.0, free: bool = False) -> Request:
@@ -177,10 +168,10 @@ class TestFile:
         [found] = Loop(bare).run([replace(asked(bare, "judge", 0.5), drafters=("lookup",))])
         assert "no judge" in found.message
         judge = load(model)
-        judge.save(tmp_path / PLACE, Facts("another", 1, 2))
+        judge.save(tmp_path / BESIDE.place, Facts("another", 1, 2))
         with pytest.raises(ModelError, match="other weights"):
             load(bare)
-        (tmp_path / PLACE).write_bytes(b"nonsense")
+        (tmp_path / BESIDE.place).write_bytes(b"nonsense")
         with pytest.raises(ModelError, match="is no judge"):
             load(bare)
 
