@@ -125,7 +125,7 @@ def _zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
 def _write(target: Tensor, new: Tensor, window: Window) -> None:
     """Target [rows, heads, capacity, dim] <- new [rows, heads, q, dim] at window.columns."""
     if target.shape[0] == 1:
-        start = window.length - window.counts[0]
+        start = window.starts[0]
         target[:, :, start : start + new.shape[2]] = new
     else:
         rows = torch.arange(target.shape[0], device=new.device)[:, None]
@@ -171,8 +171,9 @@ class SlotCache:
             dtype: Of its mask.
             drafts: By the place of a row, what follows its certain tokens.
         """
-        starts = self.lengths[first : first + len(counts)]
-        return Window.plan(first, starts, counts, drafts or {}, device=device, dtype=dtype)
+        slots = slice(first, first + len(counts))
+        starts = tuple(self.lengths[slots])
+        return Window(slots, starts, tuple(counts), drafts or {}, device, dtype)
 
     def commit(self, window: Window) -> None:
         """Count the tokens of a finished forward as held."""

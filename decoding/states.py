@@ -77,8 +77,8 @@ def _states(network: Network, rows: list[tuple[int, ...]], layer: int | None) ->
     counts, width = [len(row) for row in rows], max(len(row) for row in rows)
     cache = SlotCache(network.num_layers, len(rows))
     window = cache.window(0, counts, device=network.device, dtype=network.dtype)
-    real = [r * width + i for r, count in enumerate(counts) for i in range(count)]
-    window = replace(window, reads=torch.tensor(real, device=network.device))
+    real = tuple((row, place) for row, count in enumerate(counts) for place in range(count))
+    window = replace(window, asked=real)
     padded = [[*row, *[0] * (width - len(row))] for row in rows]
     fed = torch.tensor(padded, device=network.device)
     if layer is None:

@@ -5,101 +5,147 @@ Knows slots, columns and drafted trees as numbers; does not know what a cache or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from tether.decoding.drafts.draft import Draft
 
+# What a forward without gradients has made may be needed by one with them.
+_kept = torch.inference_mode(mode=False)
+
 
 @dataclass(frozen=True)
 class Window:
     """Where the tokens of one ragged forward go, and what they may see.
 
+    Numbers at first; what is needed of them as tensors is made when it is asked for.
+
     Attributes:
         slots: The contiguous slots taking part; row r of the forward is slot slots.start + r.
         starts: What each row held before: the column of its first token.
-        counts: Tokens of each row that are real; the others are padding on the right.
-        columns: int64 [rows, q]; column of each token, padding included.
-        positions: int64 [rows, q]; its position: the column, but in a drafted tree with branches.
-        length: Columns to read: the largest length after the write.
-        extent: Columns to hold: padding may write past `length`.
-        dtype: Of the mask.
-        last: int64 [rows]; index of each row's last certain token in the flattened [rows * q].
-        hidden: Bool [rows, q, length], the columns that a token may not see, where branches of a
-            drafted tree do not see one another; None where it sees all up to its own.
-        reads: int64 [n], where the forward is read, in the same way: `last`, then every drafted
-            token. `states.py` puts every real token there.
+        certain: Tokens of each row that stay, one at least.
+        drafts: By the place of a row, what follows its certain tokens.
+        device: Where the forward runs.
+        dtype: Of its mask.
+        asked: (row, place) of the tokens after which the forward is read; None for each row's last
+            certain one, then every drafted one, row by row.
     """
 
     slots: slice
     starts: tuple[int, ...]
-    counts: tuple[int, ...]
-    columns: Tensor
-    positions: Tensor
-    length: int
-    extent: int
+    certain: tuple[int, ...]
+    drafts: Mapping[int, Draft]
+    device: torch.device
     dtype: torch.dtype
-    last: Tensor
-    hidden: Tensor | None
-    reads: Tensor
-
-    @classmethod
-    def plan(
-        cls,
-        first: int,
-        starts: Sequence[int],
-        certain: Sequence[int],
-        drafts: Mapping[int, Draft],
-        *,
-        device: torch.device,
-        dtype: torch.dtype,
-    ) -> Self:
-        """The window of some certain tokens a row, and of what is drafted after them.
-
-        Args:
-            first: The first row's slot.
-            starts: How many tokens the slots hold.
-            certain: How many tokens of each row are certain.
-            drafts: By the place of a row, what follows its certain tokens.
-            device: Where the forward runs.
-            dtype: Of its mask.
-        """
-        counts = [count + len(drafts.get(row, ())) for row, count in enumerate(certain)]
-        rows, width = len(counts), max(counts)
-        length = max(map(sum, zip(starts, counts, strict=True)))
-        columns = torch.tensor(starts)[:, None] + torch.arange(width)
-        last = torch.tensor([row * width + count - 1 for row, count in enumerate(certain)])
-        positions, hidden = _branches(columns, certain, drafts, length)
-        return cls(
-            slots=slice(first, first + rows),
-            starts=tuple(starts),
-            counts=tuple(counts),
-            columns=columns.to(device),
-            positions=positions.to(device),
-            length=length,
-            extent=max(starts) + width,
-            dtype=dtype,
-            last=last.to(device),
-            hidden=None if hidden is None else hidden.to(device),
-            reads=_reads(last, drafts).to(device),
-        )
+    asked: tuple[tuple[int, int], ...] | None = None
 
     @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Tokens of each row that are real; rows are padded on the right."""
+        drafts = self.drafts
+        return tuple(n + len(drafts.get(row, ())) for row, n in enumerate(self.certain))
+
+    @cached_property
+    def width(self) -> int:
+        """Tokens of the widest row."""
+        return max(self.counts)
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """What each row holds after the write."""
+        return tuple(map(sum, zip(self.starts, self.counts, strict=True)))
+
+    @cached_property
+    def length(self) -> int:
+        """Columns to read."""
+        return max(self.ends)
+
+    @property
+    def extent(self) -> int:
+        """Columns to hold: padding may write past `length`."""
+        return max(self.starts) + self.width
+
+    @cached_property
+    def trees(self) -> Mapping[int, Draft]:
+        """The drafts with branches, which do not see one another."""
+        return {row: draft for row, draft in self.drafts.items() if not draft.is_chain}
+
+    @cached_property
+    def read_at(self) -> tuple[tuple[int, int], ...]:
+        """(row, place) wherever the forward is read."""
+        if self.asked is not None:
+            return self.asked
+        lasts = [(row, count - 1) for row, count in enumerate(self.certain)]
+        nodes = [
+            (row, self.certain[row] + node)
+            for row in sorted(self.drafts)
+            for node in range(len(self.drafts[row]))
+        ]
+        return (*lasts, *nodes)
+
+    @cached_property
+    @_kept
+    def columns(self) -> Tensor:
+        """int64 [rows, q]; column of each token, padding included."""
+        starts = torch.tensor(self.starts)[:, None]
+        return (starts + torch.arange(self.width)).to(self.device)
+
+    @cached_property
+    @_kept
+    def positions(self) -> Tensor:
+        """int64 [rows, q]; its position: the column, but in a drafted tree with branches."""
+        if not self.trees:
+            return self.columns
+        positions = self.columns.clone()
+        for row, draft in self.trees.items():
+            first = self.certain[row]
+            depths = torch.tensor(draft.depths, device=self.device)
+            positions[row, first : first + len(draft)] = self.starts[row] + first + depths
+        return positions
+
+    @cached_property
+    @_kept
+    def hidden(self) -> Tensor | None:
+        """Bool [rows, q, length], the columns that a token may not see; None without `trees`."""
+        if not self.trees:
+            return None
+        hidden = torch.arange(self.length, device=self.device) > self.columns[:, :, None]
+        for row, draft in self.trees.items():
+            first, size = self.certain[row], len(draft)
+            at = self.starts[row] + first
+            lineage = torch.tensor(draft.lineage, device=self.device)
+            hidden[row, first : first + size, at : at + size] = ~lineage
+        return hidden
+
+    @cached_property
+    @_kept
+    def last(self) -> Tensor:
+        """int64 [rows]; index of each row's last certain token in the flattened [rows * q]."""
+        places = [row * self.width + count - 1 for row, count in enumerate(self.certain)]
+        return torch.tensor(places, device=self.device)
+
+    @cached_property
+    @_kept
+    def reads(self) -> Tensor:
+        """int64 [n], where the forward is read, in the same way."""
+        places = [row * self.width + place for row, place in self.read_at]
+        return torch.tensor(places, dtype=torch.int64, device=self.device)
+
+    @cached_property
+    @_kept
     def mask(self) -> Tensor | None:
         """Additive float mask [rows, 1, q, length]; None where every column is visible."""
-        if self.columns.shape[1] == 1 and min(self.starts) + 1 == self.length:
+        if self.width == 1 and min(self.ends) == self.length:
             return None
-        with torch.inference_mode(mode=False):  # another forward may follow it with gradients
-            return self.dense_mask(self.dtype)
+        return self.dense_mask(self.dtype)
 
     def at_last(self, tensor: Tensor) -> Tensor:
         """[rows, q, ...] at each row's last certain token, [rows, ...]."""
-        if len(self.reads) == len(self.last) and min(self.counts) == tensor.shape[1]:
+        if min(self.certain) == tensor.shape[1]:
             return tensor[:, -1]
         return tensor.flatten(0, 1)[self.last]
 
@@ -126,25 +172,3 @@ def additive(hidden: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(
         hidden, torch.finfo(dtype).min
     )
-
-
-def _branches(
-    columns: Tensor, certain: Sequence[int], drafts: Mapping[int, Draft], length: int
-) -> tuple[Tensor, Tensor | None]:
-    """Positions [rows, q] and what is hidden, bool [rows, q, length]; None as in `Window`."""
-    trees = {row: draft for row, draft in drafts.items() if not draft.is_chain}
-    if not trees:
-        return columns, None
-    positions, hidden = columns.clone(), torch.arange(length) > columns[:, :, None]
-    for row, draft in trees.items():
-        at, size = certain[row], len(draft)
-        start = int(columns[row, at])
-        positions[row, at : at + size] = start + torch.tensor(draft.depths)
-        hidden[row, at : at + size, start : start + size] = ~torch.tensor(draft.lineage)
-    return positions, hidden
-
-
-def _reads(last: Tensor, drafts: Mapping[int, Draft]) -> Tensor:
-    """Each row's last certain token, then the drafted ones, row by row."""
-    nodes = [last[row] + 1 + torch.arange(len(drafts[row])) for row in sorted(drafts)]
-    return torch.cat([last, *nodes]) if nodes else last

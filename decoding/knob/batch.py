@@ -47,11 +47,11 @@ class Batch:
         cache = SlotCache(network.num_layers, len(fed))
         window = cache.window(0, counts, device=network.device, dtype=network.dtype)
         owners = [row for row, answer in enumerate(answers) for _ in answer]
-        read = [
-            row * width + len(prompt) - 1 + step
+        asked = tuple(
+            (row, len(prompt) - 1 + step)
             for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
             for step in range(len(answer))
-        ]
+        )
 
         def ids(numbers: list[int]) -> Tensor:
             return torch.tensor(numbers, dtype=torch.int64, device=network.device)
@@ -63,7 +63,7 @@ class Batch:
             ids(owners),
             ids([token for answer in answers for token in answer]),
             cache,
-            replace(window, reads=ids(read)),
+            replace(window, asked=asked),
         )
 
     def loss(self, network: Network, edit: Edit) -> Tensor:

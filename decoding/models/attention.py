@@ -8,8 +8,9 @@ many calls, and the answer of a row depends little on its company.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +18,8 @@ from torch import Tensor
 
 from tether.decoding.cache import SlotLayer
 from tether.decoding.models.base import Watch, looks
-from tether.decoding.models.flat import Flat
-from tether.decoding.window import Window, additive
+from tether.decoding.models.flat import Flat, Tail
+from tether.decoding.window import Window
 
 _CALL = 1 << 17  # multiplications that cost as much as another call
 
@@ -65,7 +66,7 @@ class Padded:
 
     def _pad(self, tensor: Tensor) -> Tensor:
         """[tokens, heads, dim] -> [rows, heads, q, dim], zeros where there is no token."""
-        rows, width = self._window.columns.shape
+        rows, width = len(self._window.counts), self._window.width
         if self._real is not None:
             padded = tensor.new_zeros((rows * width, *tensor.shape[1:]))
             padded[self._real] = tensor
@@ -110,14 +111,14 @@ class Packed:
     Args:
         window: Of the forward.
         flat: Its tokens.
-        widths: So many tokens of each row, from its end, ask; the others are seen alone.
         size: Numbers of all query heads.
+        tail: The tokens that ask, where the others are but seen; None where all do.
     """
 
-    def __init__(self, window: Window, flat: Flat, widths: Sequence[int], size: int) -> None:
-        self._window, self._widths, self._size = window, widths, size
+    def __init__(self, window: Window, flat: Flat, size: int, tail: Tail | None = None) -> None:
+        self._window, self._flat, self._size, self._tail = window, flat, size, tail
+        self._widths = window.counts if tail is None else tail.sizes
         self._at = flat.rows + window.slots.start, flat.columns
-        self._ends = [s + c for s, c in zip(window.starts, window.counts, strict=True)]
         self.groups = [self._group(rows) for rows in self._alike()]
 
     def __call__(
@@ -130,38 +131,29 @@ class Packed:
 
     def _alike(self) -> Iterator[range]:
         """Rows that attend together: where the columns they would read in vain cost no call."""
-        first, longest, total = 0, self._ends[0], 0
-        for row, (width, end) in enumerate(zip(self._widths, self._ends, strict=True)):
+        ends = self._window.ends
+        first, longest, total = 0, ends[0], 0
+        for row, (width, end) in enumerate(zip(self._widths, ends, strict=True)):
             longest, total = max(longest, end), total + end
             vain = longest * (row - first + 1) - total
             if width != self._widths[first] or 2 * self._size * width * vain > _CALL:
                 yield range(first, row)
                 first, longest, total = row, end, end
-        yield range(first, len(self._ends))
+        yield range(first, len(ends))
 
     def _group(self, rows: range) -> Group:
-        width, first = self._widths[rows.start], self._window.slots.start
+        ends, width, first = self._window.ends, self._widths[rows.start], self._window.slots.start
         before = sum(self._widths[: rows.start])
-        length = max(self._ends[row] for row in rows)
-        is_fresh = all(self._ends[row] == width == length for row in rows)
-        group = Group(
-            slots=slice(first + rows.start, first + rows.stop),
-            tokens=slice(before, before + width * len(rows)),
-            width=width,
-            length=length,
-            mask=None,
-            is_causal=is_fresh and self._window.hidden is None,
-        )
-        if group.is_causal or (width == 1 and all(self._ends[row] == length for row in rows)):
-            return group
-        return replace(group, mask=self._mask(rows, width, length))
+        tokens, length = slice(before, before + width * len(rows)), max(ends[r] for r in rows)
+        is_level = all(ends[row] == length for row in rows)
+        is_causal = is_level and width == length and not self._window.trees
+        mask = None
+        if not is_causal and not (is_level and width == 1):
+            mask = self._mask[tokens, :length].view(len(rows), 1, width, length)
+        slots = slice(first + rows.start, first + rows.stop)
+        return Group(slots, tokens, width, length, mask, is_causal)
 
-    def _mask(self, rows: range, width: int, length: int) -> Tensor:
-        window = self._window
-        if window.hidden is not None:
-            counts = window.counts
-            seen = [window.hidden[r, counts[r] - width : counts[r], :length] for r in rows]
-            return additive(torch.stack(seen), window.dtype)[:, None]
-        ends = torch.tensor([self._ends[row] for row in rows])
-        own = ends[:, None, None] - torch.arange(width, 0, -1)[:, None]  # [rows, width, 1]
-        return additive(torch.arange(length) > own, window.dtype)[:, None]
+    @cached_property
+    def _mask(self) -> Tensor:
+        """Additive float mask [tokens that ask, length]."""
+        return self._flat.mask if self._tail is None else self._flat.mask[self._tail.kept]

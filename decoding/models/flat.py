@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, chain, repeat
 
 import torch
 from torch import Tensor
 
-from tether.decoding.window import Window
+from tether.decoding.window import Window, additive
 
 
 class Flat:
@@ -23,11 +25,15 @@ class Flat:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self.real = _real(window)
-        self.columns, self.positions = self.of(window.columns), self.of(window.positions)
-        self.reads = window.reads
-        if self.real is not None:
-            self.reads = torch.searchsorted(self.real, window.reads)
+        self._firsts = list(accumulate(window.counts, initial=0))
+        self.real = None
+        if min(window.counts) < window.width:
+            strides = range(0, window.width * len(window.counts), window.width)
+            self.real = self._numbers(_runs(strides, window.counts))
+        self.columns = self.positions = self._numbers(_runs(window.starts, window.counts))
+        if window.trees:
+            self.positions = self.of(window.positions)
+        self.reads = self._numbers(self._firsts[row] + place for row, place in window.read_at)
 
     def of(self, padded: Tensor) -> Tensor:
         """[rows, q] -> [tokens]."""
@@ -37,30 +43,36 @@ class Flat:
     @cached_property
     def rows(self) -> Tensor:
         """int64 [tokens], the row of each."""
-        rows, width = self._window.columns.shape
-        if width == 1:
-            return torch.arange(rows, device=self.reads.device)
-        every = torch.arange(rows * width, device=self.reads.device)
-        return (every if self.real is None else self.real) // width
+        counts = self._window.counts
+        return self._numbers(chain.from_iterable(map(repeat, range(len(counts)), counts)))
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """Additive float mask [tokens, length]: what each token may not see."""
+        window = self._window
+        hidden = torch.arange(window.length, device=window.device) > self.columns[:, None]
+        for row, draft in window.trees.items():
+            at, first = self._firsts[row] + window.certain[row], window.starts[row]
+            own = slice(first + window.certain[row], first + window.counts[row])
+            hidden[at : at + len(draft), own] = ~torch.tensor(draft.lineage, device=window.device)
+        return additive(hidden, window.dtype)
 
     def tail(self) -> Tail | None:
         """What the last layer has to go on with; None where that is everything."""
-        counts, width = self._window.counts, self._window.columns.shape[1]
-        if width == 1:
-            return None
-        reads = [divmod(read, width) for read in self._window.reads.tolist()]
+        counts = self._window.counts
         sizes = [1] * len(counts)
-        for row, place in reads:
+        for row, place in self._window.read_at:
             sizes[row] = max(sizes[row], counts[row] - place)
         if sizes == list(counts):
             return None
-        kept, offsets, first = list[int](), list[int](), 0
-        for size, count in zip(sizes, counts, strict=True):
-            offsets.append(len(kept) - (count - size))
-            kept += range(first + count - size, first + count)
-            first += count
-        found = [offsets[row] + place for row, place in reads]
-        return Tail(tuple(sizes), torch.tensor(kept), torch.tensor(found, dtype=torch.int64))
+        ends = self._firsts[1:]
+        left = [end - size for end, size in zip(ends, sizes, strict=True)]
+        before = [first - at for first, at in zip(left, accumulate(sizes, initial=0), strict=False)]
+        reads = (self._firsts[row] + place - before[row] for row, place in self._window.read_at)
+        return Tail(tuple(sizes), self._numbers(_runs(left, sizes)), self._numbers(reads))
+
+    def _numbers(self, found: Iterable[int]) -> Tensor:
+        return torch.tensor(list(found), dtype=torch.int64, device=self._window.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +90,7 @@ class Tail:
     reads: Tensor
 
 
-def _real(window: Window) -> Tensor | None:
-    """See Flat."""
-    width = window.columns.shape[1]
-    if min(window.counts) == width:
-        return None
-    indices = [r * width + i for r, count in enumerate(window.counts) for i in range(count)]
-    return torch.tensor(indices, device=window.columns.device)
+def _runs(firsts: Iterable[int], counts: Iterable[int]) -> Iterable[int]:
+    """So many numbers from each of the first ones on."""
+    pairs = zip(firsts, counts, strict=True)
+    return chain.from_iterable(range(first, first + count) for first, count in pairs)

@@ -116,7 +116,7 @@ class LeanNetwork:
                 query, key, value = layer.project(hidden, rotary)
                 if tail is not None and number == self.num_layers - 1:
                     query, hidden, reads = query[tail.kept], hidden[tail.kept], tail.reads
-                    attention = Packed(window, flat, tail.sizes, self._shape.size)
+                    attention = Packed(window, flat, self._shape.size, tail)
                 hidden = layer.attended(hidden, attention(number, held, query, key, value))
             if number not in self._skip.mlp:
                 hidden = layer.mlp(hidden)
@@ -132,7 +132,7 @@ class LeanNetwork:
     ) -> tuple[Packed | Padded, Tail | None]:
         """How a forward attends, and what its last layer can leave out."""
         if unseen and self.packs and torch.is_inference_mode_enabled():
-            return Packed(window, flat, window.counts, self._shape.size), flat.tail()
+            return Packed(window, flat, self._shape.size), flat.tail()
         return Padded(window, flat, watch), None
 
     def head(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:

@@ -46,7 +46,7 @@ def editing(base: Module, num_layers: int, edit: Edit, window: Window) -> Iterat
 def _changed(edit: Edit, number: int, window: Window, _: Module, __: object, output: Any) -> Any:  # noqa: ANN401
     """A layer's output (states, or a tuple that begins with them), its states edited."""
     states: Tensor = output[0] if isinstance(output, tuple) else output
-    count, width = window.columns.shape
+    count, width = len(window.counts), window.width
     rows = torch.arange(count, device=states.device).repeat_interleave(width)
     flat = states.reshape(-1, states.shape[-1])
     edited = edit(number, flat, rows, window.positions.reshape(-1)).view_as(states)

@@ -105,7 +105,7 @@ class _Held:
         layers = [(layer.keys, layer.values) for layer in cache.layers]
         keys = [key for key, _ in layers if key is not None]
         values = [value for _, value in layers if value is not None]
-        device = window.columns.device
+        device = window.device
         spare = keys[0].shape[2] - 1
         self._tokens = torch.zeros(size, dtype=torch.int64, device=device)
         mask = torch.zeros(size, 1, 1, length, dtype=keys[0].dtype, device=device)
@@ -129,7 +129,7 @@ class _Held:
 
 def is_step(window: Window) -> bool:
     """Whether every row of a forward reads one token and no more."""
-    return window.columns.shape[1] == 1 and len(window.reads) == len(window.last)
+    return window.width == 1 and window.asked is None
 
 
 def compiled(step: Step) -> Step:

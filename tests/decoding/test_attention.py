@@ -46,7 +46,7 @@ def read(
     cache, found, rng = SlotCache(network.num_layers, len(counts)), list[Tensor](), random.Random(1)
     for given, drafted in ((HELD[: len(counts)], {}), (counts, drafts)):
         window = planned(cache, given, drafted)
-        rows, width = window.columns.shape
+        rows, width = len(window.counts), window.width
         tokens = [[rng.randrange(1, 100) for _ in range(width)] for _ in range(rows)]
         forward = network.forward if packs else network.traced
         found.append(forward(torch.tensor(tokens), cache, window))
@@ -82,7 +82,7 @@ def test_rows_that_are_alike_attend_together() -> None:
     cache = SlotCache(1, 6)
     cache.lengths = [40, 41, 40, 3, 700, 700]
     window = planned(cache, (1, 1, 1, 1, 1, 2), {})
-    packed = Packed(window, Flat(window), window.counts, size=256)
+    packed = Packed(window, Flat(window), size=256)
     slots = [(group.slots.start, group.slots.stop) for group in packed.groups]
     assert slots == [(0, 4), (4, 5), (5, 6)]
 
