@@ -22,6 +22,7 @@ from tether.decoding.drafts.draft import Draft
 from tether.decoding.window import Window
 
 _GROWTH = 128  # columns are added in steps of this many
+_LONG = 16  # tokens a row from which on each row is copied whole
 
 
 class SlotLayer:
@@ -54,23 +55,26 @@ class SlotLayer:
         )
 
     def put(
-        self, keys: Tensor, values: Tensor, at: tuple[Tensor, Tensor], extent: int
+        self, keys: Tensor, values: Tensor, window: Window, at: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Write [tokens, kv_heads, head_dim] at int64 slots and columns [tokens]; give all.
+        """Write the window's real tokens, [tokens, kv_heads, head_dim]; give all.
 
         Args:
             keys: Of the tokens.
             values: Of the tokens.
-            at: Where each of them goes.
-            extent: Columns to hold.
+            window: Of the forward.
+            at: Where each of them goes, int64 slots and columns [tokens].
 
         Returns:
             Keys and values of all slots, [slots, kv_heads, capacity, head_dim].
         """
-        own_keys, own_values = self._reserve(keys, extent)
-        own_keys[at[0], :, at[1]] = keys
-        own_values[at[0], :, at[1]] = values
-        return own_keys, own_values
+        own = self._reserve(keys, window.length)
+        for target, new in zip(own, (keys, values), strict=True):
+            if len(new) < _LONG * len(window.counts):
+                target[at[0], :, at[1]] = new
+            else:
+                _write_rows(target, new, window)
+        return own
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` columns of slot `source` over slot `target`."""
@@ -130,6 +134,13 @@ def _write(target: Tensor, new: Tensor, window: Window) -> None:
     else:
         rows = torch.arange(target.shape[0], device=new.device)[:, None]
         target[rows, :, window.columns] = new.transpose(1, 2)  # [rows, q, heads, dim]
+
+
+def _write_rows(target: Tensor, new: Tensor, window: Window) -> None:
+    """Target [slots, heads, capacity, dim] <- new [tokens, heads, dim], row by row."""
+    parts, first = torch.split(new, list(window.counts)), window.slots.start
+    for row, (start, part) in enumerate(zip(window.starts, parts, strict=True)):
+        target[first + row, :, start : start + len(part)] = part.transpose(0, 1)
 
 
 class SlotCache:

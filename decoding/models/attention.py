@@ -125,7 +125,7 @@ class Packed:
         self, number: int, held: SlotLayer, query: Tensor, key: Tensor, value: Tensor
     ) -> Tensor:
         """See Padded; the query has the tokens that ask."""
-        keys, values = held.put(key, value, self._at, self._window.length)
+        keys, values = held.put(key, value, self._window, self._at)
         parts = [group.attend(query, keys, values) for group in self.groups]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
