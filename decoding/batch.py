@@ -97,7 +97,6 @@ class Batch:
         began = time.perf_counter()
         reading = self._views.run(ahead.drafts)
         self._masks.forward_s = time.perf_counter() - began
-        ahead.timed()
         allowed = masks.result()
         logits = ahead.read(reading, allowed)
         said = self._choose(self.rows, reading, allowed, logits, ahead)
@@ -134,7 +133,7 @@ class Batch:
         began, timed = time.perf_counter(), pace.clock()
         reading = self._views.start(rows)
         self._masks.forward_s = time.perf_counter() - began
-        pace.timed(num_tokens, pace.clock() - timed)
+        pace.timed(len(rows), num_tokens, 0, pace.clock() - timed)
         self._choose(rows, reading, masks.result())
 
     def _check(self, row: Row) -> None:

@@ -16,9 +16,11 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from tether.errors import DeadEnd, GrammarError, InternalError, UsageError
 from tether.grammars.constraint import Constraint, Mask, Matcher, among, set_bit
@@ -104,10 +106,7 @@ class EngineMatcher(Matcher):
         data: bytes = self._engine.compute_ff_bytes()[:_FORCED_BYTES]
         if not data:
             return []
-        try:
-            tokens = self.vocabulary.encode(_whole_characters(data))
-        except UsageError:  # a byte no token spells: nothing canonical to force
-            return []
+        tokens = _canonical(self.vocabulary, data)
         tokens = tokens[: self._engine.validate_tokens(tokens)]
         return tokens[: self._unambiguous(tokens)]
 
@@ -152,11 +151,7 @@ class EngineMatcher(Matcher):
     def _unambiguous(self, tokens: list[int]) -> int:
         """How many forced tokens no allowed longer token could replace."""
         mask = np.zeros(self.vocabulary.num_words, dtype=np.int32)
-        for kept in range(max(0, len(tokens) - _LOOK_BACK), len(tokens)):
-            rest = self.vocabulary.decode_bytes(tokens[kept:])
-            rivals = self.vocabulary.speller.longer_than(rest)
-            if not rivals.size:
-                continue
+        for kept, rivals in _rivals(self.vocabulary, tuple(tokens)):
             self._consume(tokens[:kept])
             self.fill_mask(mask)
             if kept:
@@ -320,6 +315,26 @@ def _surrogate(text: str) -> str:
 def not_held(token: int) -> InternalError:
     """The error of a caller that advances what no mask allowed."""
     return InternalError(f"Token {token} was advanced, but the mask does not hold it.")
+
+
+@lru_cache(maxsize=4096)
+def _canonical(vocabulary: Vocabulary, data: bytes) -> list[int]:
+    """The tokens of forced bytes, which are much the same for all rows; not to be changed."""
+    try:
+        return vocabulary.encode(_whole_characters(data))
+    except UsageError:  # a byte no token spells: nothing canonical to force
+        return []
+
+
+@lru_cache(maxsize=4096)
+def _rivals(
+    vocabulary: Vocabulary, tokens: tuple[int, ...]
+) -> list[tuple[int, npt.NDArray[np.int64]]]:
+    """How many forced tokens stand before those that a longer token may replace, and its ids."""
+    places = range(max(0, len(tokens) - _LOOK_BACK), len(tokens))
+    rests = ((kept, vocabulary.decode_bytes(tokens[kept:])) for kept in places)
+    found = [(kept, vocabulary.speller.longer_than(rest)) for kept, rest in rests]
+    return [(kept, rivals) for kept, rivals in found if rivals.size]
 
 
 def _index(tokens: Sequence[int], token: int) -> int:

@@ -196,7 +196,7 @@ class GuardedMatcher(Matcher):
     def forced(self) -> list[int]:
         """The inner matcher's forced tokens, up to a no-good or a refusal."""
         run = self._inner.forced()
-        return run[: self.prefix_length(run)]
+        return run[: self.prefix_length(run)] if run else run
 
     @property
     def can_end(self) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tether.decoding.contrast import own_logits
 from tether.decoding.drafts.draft import NOTHING, Draft
-from tether.decoding.drafts.drafting import Drafted, Drafting, Outcome
+from tether.decoding.drafts.drafting import Drafted, Drafting, Outcome, can_draft
 from tether.decoding.drafts.judge import IsOpen, judged, step_of
 from tether.decoding.drafts.rules_law import is_judged, is_lossy, is_ruled, laws
 from tether.decoding.drafts.rules_walk import reads, walk, walk_typical
@@ -42,10 +42,16 @@ class Ahead:
     def __init__(self, drafting: Drafting, rows: Sequence[Row], views: Views) -> None:
         self._drafting, self._rows, self._views = drafting, rows, views
         self._certain = views.num_pending(rows)
-        self._drafted = drafting.propose(rows, self._certain, views.num_prompts)
-        self._turns = {row: _Turn(row, self._drafted.get(row)) for row in drafting.learners(rows)}
+        able = [row for row in rows if can_draft(row)]
+        drafting.pace.turn()
+        is_resting = drafting.pace.is_resting
+        self._drafted = drafting.propose(able, len(rows), self._certain, views.num_prompts)
+        self._began = drafting.pace.clock()
+        learners = [
+            row for row in able if not is_resting or row in self._drafted or is_ruled(row.request)
+        ]
+        self._turns = {row: _Turn(row, self._drafted.get(row)) for row in learners}
         self._planned: dict[Row, deque[int]] = {}
-        self._began = 0.0
         self._logits: Tensor | None = None
         self._states: Mapping[Row, Tensor] = {}
         self._known: np.ndarray[tuple[int], np.dtype[np.uint32]] | None = None
@@ -53,15 +59,7 @@ class Ahead:
     @property
     def drafts(self) -> Mapping[Row, Draft]:
         """What the forward reads after its rows."""
-        self._began = self._drafting.pace.clock()
         return {row: drafted.draft for row, drafted in self._drafted.items()}
-
-    def timed(self) -> None:
-        """The forward is done that began when `drafts` were asked for."""
-        tokens = self._certain + sum(
-            len(each.draft) * self._views.num_prompts(row) for row, each in self._drafted.items()
-        )
-        self._drafting.pace.timed(tokens, self._drafting.pace.clock() - self._began)
 
     def read(self, reading: Reading, masks: Tensor | None) -> Tensor | None:
         """The logits [rows, vocab] at the end of the rows; None where nothing is drafted.
@@ -210,6 +208,21 @@ class Ahead:
             reading: Of the forward.
             logits: float [rows, vocab], at the end of the rows before the turn.
         """
+        if not self._drafted:
+            self._timed()
+        self._learn(reading, logits)
+        if self._drafted:
+            self._timed()
+
+    def _timed(self) -> None:
+        """The turn is over, but for what is learned without drafts."""
+        pace = self._drafting.pace
+        drafted = sum(
+            len(each.draft) * self._views.num_prompts(row) for row, each in self._drafted.items()
+        )
+        pace.timed(len(self._rows), self._certain, drafted, pace.clock() - self._began)
+
+    def _learn(self, reading: Reading, logits: Tensor) -> None:
         places = {row: place for place, row in enumerate(self._rows)}
         for row, turn in self._turns.items():
             drafted = self._drafted.get(row)

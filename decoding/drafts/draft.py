@@ -111,6 +111,7 @@ class Spot:
         num_drafted: How many of the last tokens of the context are only drafted.
         matcher: The constraint's state at the spot; None where anything may be said. A drafter
             leaves it as it found it: `prefix_length`, `forced`, `quote` and `fork` change nothing.
+        least: Nodes whose chance, all before them counted in, is not above it are not looked at.
     """
 
     row: object
@@ -118,6 +119,7 @@ class Spot:
     context: Sequence[int]
     num_drafted: int = 0
     matcher: Matcher | None = None
+    least: float = 0.0
 
     def noise_state(self, depth: int = 0) -> int:
         """The state of the noise of the token so many places after the spot.

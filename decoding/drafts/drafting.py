@@ -7,7 +7,7 @@ A turn's drafts are as many as pay by what forwards cost here and by how often d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -83,49 +83,35 @@ class Drafting:
         self.pace = Pace.of(model.network)
 
     def propose(
-        self, rows: Sequence[Row], tokens: int, prompts: Callable[[Row], int]
+        self, able: Sequence[Row], num_rows: int, tokens: int, prompts: Callable[[Row], int]
     ) -> dict[Row, Drafted]:
         """What to read beside the rows; those without a draft are absent. They stay as they are.
 
         Args:
-            rows: All of the turn.
+            able: The rows that `can_draft`.
+            num_rows: All of the turn.
             tokens: Certain ones of all rows, in all their prompts.
             prompts: How many of a row the model reads, and its draft after each.
         """
-        ruled = {
-            row: self._grow(row, 0.0) for row in rows if can_draft(row) and is_ruled(row.request)
-        }
+        ruled = {row: self._grow(row, 0.0) for row in able if is_ruled(row.request)}
         fixed = {row: _cut(tree, len(tree)) for row, tree in ruled.items() if len(tree)}
-        return {**fixed, **self._paying(rows, tokens, prompts)}
+        free = [row for row in able if row not in ruled]
+        return {**fixed, **self._paying(free, num_rows, tokens, prompts)}
 
     def _paying(
-        self, rows: Sequence[Row], tokens: int, prompts: Callable[[Row], int]
+        self, able: Sequence[Row], num_rows: int, tokens: int, prompts: Callable[[Row], int]
     ) -> dict[Row, Drafted]:
         """As `propose`, of rows whose tokens do not depend on what is drafted: as much as pays."""
-        able = [row for row in rows if can_draft(row) and not is_ruled(row.request)]
         pace = self.pace
-        pace.turn()
         if not able or pace.is_resting:
             return {}
         began = pace.clock()
         self._foresee(able)
-        trees = {
-            row: self._grow(row, pace.least(row.request.draft_tokens, len(rows), tokens))
-            for row in able
-        }
-        pace.grown(pace.clock() - began, sum(map(len, trees.values())))
-        counts = self._counts(trees, len(rows), tokens, prompts)
-        if any(map(len, trees.values())):  # else it cost next to nothing to look
-            pace.looked(is_worth=bool(counts))
+        least = pace.least(num_rows, tokens)
+        trees = {row: self._grow(row, least) for row in able}
+        look = sum(map(len, trees.values())), pace.clock() - began
+        counts = self._counts(trees, num_rows, tokens, prompts, look)
         return {row: _cut(trees[row], count) for row, count in counts.items()}
-
-    def learners(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows whose turns are to be learned from."""
-        return [
-            row
-            for row in rows
-            if can_draft(row) and (not self.pace.is_resting or is_ruled(row.request))
-        ]
 
     def drawn(self, row: Row) -> Drawn | None:
         """What was drawn for a row's rule in this turn."""
@@ -166,8 +152,10 @@ class Drafting:
     def learn(self, row: Row, drafted: Drafted | None, outcome: Outcome) -> None:
         """Let the drafters of a row see what became of it in a turn."""
         if drafted is not None:
-            hits = sum(drafted.gains[node] > 0 for node in outcome.accepted)
-            self.pace.verified(sum(drafted.gains), hits)
+            accepted = set(outcome.accepted)
+            for node, gain in enumerate(drafted.gains):
+                if gain:
+                    self.pace.verified(gain, came=node in accepted)
             row.drafted(len(drafted.draft), len(outcome.accepted))
         verdict = Verdict(
             row=row,
@@ -211,12 +199,12 @@ class Drafting:
         asked: dict[str, list[tuple[Spot, int]]] = {}
         for row in rows:
             for name in row.request.drafters:
-                if (budget := self._budget(row)) > 0:
+                if isinstance(self._drafter(name), Together) and (budget := self._budget(row)) > 0:
                     asked.setdefault(name, []).append((_spot(row), budget))
         for name, spots in asked.items():
             drafter = self._drafter(name)
-            if isinstance(drafter, Together):
-                drafter.foresee(spots)
+            assert isinstance(drafter, Together), "nobody else is asked"
+            drafter.foresee(spots)
 
     def _budget(self, row: Row) -> int:
         """The most tokens that may be drafted for a row; 0 or less for none."""
@@ -224,7 +212,7 @@ class Drafting:
         return min(row.request.draft_tokens, row.room - 1, room - 1)
 
     def _grow(self, row: Row, least: float) -> Sapling:
-        drafters, budget, spot = self._drafters_of(row), self._budget(row), _spot(row)
+        drafters, budget, spot = self._drafters_of(row), self._budget(row), _spot(row, least)
         tree = Sapling()
         if budget > 0:
             with suppress(DeadEnd):  # the row is told of it when it asks for its own mask
@@ -237,22 +225,24 @@ class Drafting:
         num_rows: int,
         tokens: int,
         prompts: Callable[[Row], int],
+        look: tuple[int, float],
     ) -> dict[Row, int]:
         """How many of each row's first nodes pay, those of all rows against one another."""
-        units = [unit for row, tree in trees.items() for unit in _units(row, tree)]
+        trusted = self.pace.trusted
+        units = [unit for row, tree in trees.items() for unit in _units(row, tree, trusted)]
         units.sort(key=lambda unit: -unit[0])
         flat, nodes = list[float](), list[Row | None]()
         for gain, row, size in units:
             others = size * (prompts(row) - 1)  # a node is a token after each prompt
             flat += [0.0] * (size + others - 1) + [gain]
             nodes += [row] * size + [None] * others
-        count = self.pace.count(flat, num_rows, tokens)
+        count = self.pace.count(flat, num_rows, tokens, look)
         owners = Counter(nodes[:count])
         return {row: owners[row] for row in trees if owners[row]}
 
 
-def _spot(row: Row) -> Spot:
-    return Spot(row, row.request, row.context, matcher=row.matcher)
+def _spot(row: Row, least: float = 0.0) -> Spot:
+    return Spot(row, row.request, row.context, matcher=row.matcher, least=least)
 
 
 def can_draft(row: Row) -> bool:
@@ -264,19 +254,23 @@ def can_draft(row: Row) -> bool:
     request = row.request
     if not request.drafters or request.extract or row.finish is not None or row.healing:
         return False
+    if not request.sources and not request.terms:
+        return True
     known = all(source.needs <= KNOWN_AHEAD for source in request.sources)
     return known and all(term.drafts for term in request.terms)
 
 
-def _units(row: Row, tree: Sapling) -> list[tuple[float, Row, int]]:
+def _units(
+    row: Row, tree: Sapling, trusted: Callable[[float], float]
+) -> Iterator[tuple[float, Row, int]]:
     """Each chosen node with what it forces: its gain, the row, and how many nodes it is."""
-    found, size = list[tuple[float, Row, int]](), 0
+    size, least = 0, 1.0
     for gain in tree.gains:
         size += 1
         if gain:
-            found.append((gain, row, size))
+            least = min(least, trusted(gain))  # a node is not read before those above it
+            yield least, row, size
             size = 0
-    return found
 
 
 def _cut(tree: Sapling, count: int) -> Drafted:

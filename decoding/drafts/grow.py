@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from tether.decoding.drafts.merge import merge
 from tether.errors import DeadEnd
 from tether.grammars.constraint import Mask, Matcher
 
-_FEW = 64  # tokens in a mask from which on nothing is forced: most often asking would be in vain
+_FEW = 12  # tokens in a mask from which on nothing is forced: they are not beginnings of one text
 
 
 @dataclass(slots=True)
@@ -98,12 +98,12 @@ class Grower:
         self._budget, self._least = budget, least
         self._path: list[int] = []  # nodes that the matcher stands after
         self._heap: list[tuple[float, int, int, _Proposal | None, int]] = []
-        self._values: list[float] = []
+        self._num_seen = 0
+        self._root: Mask | None = None
         self.sapling = Sapling()
 
     def grow(self) -> Sapling:
         """The tree."""
-        root = None if self._spot.matcher is None else self._spot.matcher.mask()
         try:
             self._ask(-1, 1.0)
             while self._heap and self._left:
@@ -111,24 +111,25 @@ class Grower:
                 if proposal is None:
                     self._ask(parent, -value)
                 else:
-                    self._take(parent, -value, proposal, place, root)
+                    self._take(parent, -value, proposal, place)
         finally:
-            if self._spot.matcher is not None:
-                self._spot.matcher.rollback(len(self._path))
+            self._climb(-1)
         return self.sapling
 
     @property
     def _left(self) -> int:
-        return self._budget - len(self.sapling)
+        return self._budget - len(self.sapling.tokens)
 
     def _ask(self, node: int, value: float) -> None:
         """Let the drafters go on after a node."""
         self._climb(node)
-        said = [self.sapling.tokens[at] for at in self._path]
-        context = [*self._spot.context, *said] if said else self._spot.context
-        spot = replace(self._spot, context=context, num_drafted=len(said))
+        least, spot = self._least / value, self._spot
+        if self._path:
+            context = [*spot.context, *(self.sapling.tokens[at] for at in self._path)]
+            drafted = len(self._path)
+            spot = Spot(spot.row, spot.request, context, drafted, spot.matcher, least)
         drafts = [(each.name, each.propose(spot, self._left)) for each in self._drafters]
-        proposal = _merged(drafts, self._left, self._least / value)
+        proposal = _merged([given for given in drafts if given[1].tokens], self._left, least)
         self._push(node, value, proposal, proposal.children.get(-1, ()))
 
     def _push(
@@ -137,23 +138,19 @@ class Grower:
         for place in places:
             worth = value if proposal is None else value * proposal.chances[place]
             if worth > self._least:
-                number = len(self._values)
-                self._values.append(worth)
-                heapq.heappush(self._heap, (-worth, number, node, proposal, place))
+                self._num_seen += 1
+                heapq.heappush(self._heap, (-worth, self._num_seen, node, proposal, place))
 
-    def _take(
-        self, parent: int, value: float, proposal: _Proposal, place: int, root: Mask | None
-    ) -> None:
+    def _take(self, parent: int, value: float, proposal: _Proposal, place: int) -> None:
         """Put a token in the tree with what it forces, where it may stand."""
         token = proposal.tokens[place]
-        above = root if parent < 0 or root is None else self.sapling.masks[parent]
         if not 0 <= token < len(self._sayable) or not self._sayable[token]:
             return
-        if above is not None and not _allows(above, token):
-            return
-        self._climb(parent)
         run = [token]
         if (matcher := self._spot.matcher) is not None:
+            if not _allows(self._after(parent, matcher), token):
+                return
+            self._climb(parent)
             masks = self._enter(matcher, run)
             if masks is None:
                 return
@@ -161,6 +158,14 @@ class Grower:
         node = self._add(parent, run, value)
         places = self._descend(proposal, place, run[1:])
         self._push(node, value, proposal if places else None, places or (0,))
+
+    def _after(self, node: int, matcher: Matcher) -> Mask:
+        """What may be said after a node; asked after the row itself before any node stands."""
+        if node >= 0:
+            return self.sapling.masks[node]
+        if self._root is None:
+            self._root = matcher.mask()
+        return self._root
 
     def _descend(self, proposal: _Proposal, place: int, forced: Sequence[int]) -> Sequence[int]:
         """What the proposal holds after forced tokens; nothing where it says something else."""
@@ -186,7 +191,7 @@ class Grower:
                 matcher.advance(run[num_advanced])
                 num_advanced += 1
                 masks.append(matcher.mask())
-                if num_advanced == 1 and _count(masks[0]) <= _FEW:
+                if num_advanced == 1 and _is_few(masks[0]):
                     run += matcher.forced()
             if len(masks) == len(run) and not matcher.ended:
                 return masks
@@ -206,6 +211,8 @@ class Grower:
 
     def _climb(self, node: int) -> None:
         """Move the matcher to after a node."""
+        if node == (self._path[-1] if self._path else -1):
+            return
         path = list[int]()
         while node >= 0:
             path.append(node)
@@ -224,11 +231,10 @@ class Grower:
 
 def _merged(drafts: Sequence[tuple[str, Draft]], budget: int, least: float) -> _Proposal:
     """The drafts as one, the best tokens of each place first."""
-    given = [(name, draft) for name, draft in drafts if len(draft)]
-    if len(given) == 1:
-        draft = given[0][1]
+    if len(drafts) == 1:
+        draft = drafts[0][1]
         return _Proposal(draft.tokens, draft.chances, _children(draft.parents))
-    tree = merge(given, budget, least)
+    tree = merge(drafts, budget, least)
     above = [1.0 if parent < 0 else tree.values[parent] for parent in tree.parents]
     chances = [value / before for value, before in zip(tree.values, above, strict=True)]
     return _Proposal(tree.tokens, chances, _children(tree.parents))
@@ -241,8 +247,10 @@ def _children(parents: Sequence[int]) -> dict[int, list[int]]:
     return found
 
 
-def _count(mask: Mask) -> int:
-    return int(np.bitwise_count(mask.view(np.uint32)).sum())
+def _is_few(mask: Mask) -> bool:
+    if np.count_nonzero(mask) > _FEW:  # words: most often the answer, and the fastest one
+        return False
+    return sum(map(int.bit_count, mask[mask != 0].view(np.uint32).tolist())) <= _FEW
 
 
 def _allows(mask: Mask, token: int) -> bool:

@@ -53,14 +53,15 @@ class Lookup:
 
         Inside a quote of the evidence it is what the evidence goes on with, if that is one text.
         """
+        least = max(spot.least, _LEAST)
         if budget > 0 and (quoted := self._quoted(spot)):
-            return self._draft(quoted[: min(budget, _FURTHEST)], _LONGEST)
+            return self._draft(quoted[: min(budget, _FURTHEST)], _LONGEST, least)
         text = self._text(spot.row, spot.context, len(spot.context) - spot.num_drafted)
         match = text.find(spot.context)
         if match is None or budget < 1:
             return NOTHING
         copied = text.tokens[match.at : match.at + min(budget, _FURTHEST)]
-        return self._draft(copied, match.length)
+        return self._draft(copied, match.length, least)
 
     def observe(self, verdict: Verdict) -> None:
         """Note for each choice whether it was what the best match would have copied."""
@@ -90,26 +91,28 @@ class Lookup:
 
     def _text(self, row: object, context: Sequence[int], length: int) -> _Text:
         text = self._texts.setdefault(row, _Text())
-        text.catch_up(context, length)
+        if len(context) == length or len(text.tokens) != length:  # else it was asked just before
+            text.catch_up(context, length)
         return text
 
-    def _draft(self, copied: Sequence[int], length: int) -> Draft:
+    def _draft(self, copied: Sequence[int], length: int, least: float) -> Draft:
         """A chain of copied tokens, each with what may be said in its stead."""
         tokens, parents, chances = list[int](), list[int](), list[float]()
         above, reached = -1, 1.0
         for step, token in enumerate(copied):
-            if reached < _LEAST:
-                break
             chance = self._trust.chance(token, length + step)
-            for exit_, share in self._trust.exits(token):
-                if exit_ != token:
-                    tokens.append(exit_)
-                    parents.append(above)
-                    chances.append((1 - chance) * share)
+            if reached * (1 - chance) > least:
+                for exit_, share in self._trust.exits(token):
+                    if exit_ != token and reached * (1 - chance) * share > least:
+                        tokens.append(exit_)
+                        parents.append(above)
+                        chances.append((1 - chance) * share)
+            reached *= chance
+            if reached <= least:
+                break
             tokens.append(token)
             parents.append(above)
             chances.append(chance)
-            reached *= chance
             above = len(tokens) - 1
         return Draft(tuple(tokens), tuple(parents), tuple(chances))
 

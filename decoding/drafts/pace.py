@@ -1,4 +1,4 @@
-"""What forwards and drafts cost on this machine, how often drafts come true, and so what pays.
+"""What turns with and without drafts cost here, how often drafts come true, and so what pays.
 
 Kept for as long as the network is: what one run has found out, the next one knows.
 """
@@ -6,21 +6,22 @@ Kept for as long as the network is: what one run has found out, the next one kno
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Sequence
-from statistics import median
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from tether.decoding.drafts.length import CostCurve, most_worth
+from tether.decoding.drafts.costs import Costs
+from tether.decoding.drafts.length import most_worth, nearest
+from tether.decoding.drafts.line import Line
 from tether.decoding.models.base import Network
 
 _LEAST = 0.02  # chances below this are not even looked at by the grammar
-_CLEAR = 1.1  # drafts have to promise so many times the speed without them
+_CLEAR = 1.03  # drafts have to promise so many times the speed without them
 _LIKELY = 0.5  # chances above it are looked at whatever it costs: costs change, and are tried again
-_LONGEST_REST = 32  # turns without a look at drafts, where they have not paid for long
-_REMEMBERED = 8  # turns whose drafting is remembered for its cost
-_MEMORY = 0.05  # how much the newest turn weighs in running means
+_LOOKS = 0.02  # of the time is what looks at drafts that do not pay may take, for long
+_LONGEST_REST = 32  # turns without a look at drafts, however dear it is
+_BINS = 10  # of the chances that drafters give, each with how often it came true
+_PRIOR, _MOST = 8, 200  # examples that weigh what drafters say; after which old ones fade
 
 _paces: WeakKeyDictionary[Network, Pace] = WeakKeyDictionary()
 
@@ -29,17 +30,17 @@ class Pace:
     """See the module; changes when a token is chosen, never which.
 
     Args:
-        network: Whose forwards are timed.
+        network: Whose turns are timed.
     """
 
     def __init__(self, network: Network) -> None:
         # Other work on the machine is nothing that drafts could help.
         self.clock = time.thread_time if network.device.type == "cpu" else time.perf_counter
         self._lock = Lock()  # several loops may run on one network
-        self._cost = CostCurve()
-        self._growth: deque[float] = deque(maxlen=_REMEMBERED)
-        self._each = 0.0  # seconds of drafting one token
-        self._hoped = self._came = 1.0  # answers that drafts were thought to be worth, and were
+        self._costs: dict[int, Costs] = {}  # by the rows of a turn
+        self._looks = Line()  # by drafted tokens, read or not
+        self._came = [(at + 0.5) / _BINS for at in range(_BINS)]
+        self._tries = [_PRIOR] * _BINS
         self._rest, self._resting = 0, 0
 
     @classmethod
@@ -56,53 +57,84 @@ class Pace:
         """Another turn begins."""
         self._resting = max(0, self._resting - 1)
 
-    def timed(self, tokens: int, seconds: float) -> None:
-        """A forward over so many tokens took so long."""
+    def timed(self, num_rows: int, tokens: int, drafted: int, seconds: float) -> None:
+        """A turn of so many rows, over certain tokens and drafted ones, took so long.
+
+        What a prompt took is as good: it tells how dear tokens are before any was drafted.
+        """
         with self._lock:
-            self._cost.observe(tokens, seconds)
+            self._cost(num_rows).observe(tokens, drafted, seconds)
 
-    def grown(self, seconds: float, count: int) -> None:
-        """So many tokens were drafted in so long; most often, for a prompt is indexed but once."""
-        if count:
-            with self._lock:
-                self._growth.append(seconds / count)
-                self._each = median(self._growth)
+    def verified(self, chance: float, *, came: bool) -> None:
+        """An answer was thought to be asked for with this chance, and was or was not.
 
-    def looked(self, *, is_worth: bool) -> None:
-        """Drafts were looked at, and some or none of them were worth reading."""
-        self._rest = 0 if is_worth else min(max(1, 2 * self._rest), _LONGEST_REST)
-        self._resting = self._rest
+        Drafters do not know what the grammar leaves out beside a draft, and copies are surer of
+        themselves than they should be.
+        """
+        at = _bin(chance)
+        self._tries[at] = min(self._tries[at] + 1, _MOST)
+        self._came[at] += (came - self._came[at]) / self._tries[at]
 
-    def verified(self, hoped: float, came: int) -> None:
-        """A draft was thought to be worth so many answers, and so many were asked for."""
-        self._came += _MEMORY * (came - self._came)
-        self._hoped += _MEMORY * (hoped - self._hoped)
+    def trusted(self, chance: float) -> float:
+        """How often it comes true what is thought to with this chance."""
+        at = _bin(chance)
+        return min(1.0, self._came[at] * chance * _BINS / (at + 0.5))
 
-    def least(self, most: int, num_rows: int, tokens: int) -> float:
-        """The chance from which on one token more pays, were the cost a straight line.
+    def least(self, num_rows: int, tokens: int) -> float:
+        """The chance, as drafters give it, below which no token pays.
 
         Args:
-            most: Tokens that a row may draft.
             num_rows: Of the turn.
             tokens: Certain ones of all rows.
         """
-        now = self._cost(tokens)
-        slope = (self._cost(tokens + most) - now) / most
-        pays = num_rows * (slope + self._each) / now if now else 0.0
-        return min(max(_LEAST, pays), _LIKELY)
+        cost = self._cost(num_rows)
+        alone, each = cost.alone(tokens), cost.added(tokens)[1] + self._looks(())[1]
+        pays = min(num_rows * each / alone, _LIKELY) if alone else 0.0
+        for at, came in enumerate(self._came):
+            least = max(at, pays * (at + 0.5) / came) / _BINS if came else 1.0
+            if least < (at + 1) / _BINS:
+                return max(_LEAST, least)
+        return _LIKELY
 
-    def count(self, gains: Sequence[float], num_rows: int, tokens: int) -> int:
+    def count(
+        self, gains: Sequence[float], num_rows: int, tokens: int, look: tuple[int, float]
+    ) -> int:
         """How many drafted tokens pay for reading and following them.
 
+        Where they would not pay for the look at them too, the next turns go without one.
+
         Args:
-            gains: What the answer after each is thought to be worth.
+            gains: What the answer after each is worth, `trusted`; falling, but for zeros.
             num_rows: Of the turn; each says one token whatever becomes of the drafts.
             tokens: Certain ones of all rows.
+            look: How many were drafted, and the seconds that it took.
         """
-        trust = min(1.0, self._came / self._hoped) if self._hoped else 1.0
-        trusted = [gain * trust for gain in gains]
-        count = most_worth(trusted, self._cost, tokens=tokens, rows=num_rows, each=self._each)
-        alone = self._cost(tokens)
-        with_drafts = self._cost(tokens + count) + count * self._each
-        gain = num_rows + sum(trusted[:count])
-        return count if gain * alone >= _CLEAR * num_rows * with_drafts else 0
+        cost = self._cost(num_rows)
+        alone, (start, each) = cost.alone(tokens), cost.added(tokens)
+
+        def seconds(drafted: int) -> float:
+            return alone + (start + each * drafted if drafted else 0.0)
+
+        count = most_worth(gains, seconds, rows=num_rows)
+        speed = alone * (num_rows + sum(gains[:count])) / num_rows  # times the seconds
+        pays = speed > _CLEAR * seconds(count)
+        with self._lock:
+            self._looks.observe(*look, ())
+            self._relax(look[1], alone, is_worth=speed > _CLEAR * (seconds(count) + look[1]))
+            if gains and not pays:
+                cost.refused()
+        return count if pays else 0
+
+    def _relax(self, look: float, turn: float, *, is_worth: bool) -> None:
+        """Let some turns go without a look that was not worth it, more each time."""
+        longest = min(_LONGEST_REST, int(look / (_LOOKS * turn))) if turn else 0
+        self._rest = 0 if is_worth else min(max(1, 2 * self._rest), longest)
+        self._resting = self._rest
+
+    def _cost(self, num_rows: int) -> Costs:
+        """Of turns of about so many rows."""
+        return self._costs.setdefault(nearest(num_rows), Costs())
+
+
+def _bin(chance: float) -> int:
+    return min(int(chance * _BINS), _BINS - 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
 from tether.decoding.drafts.chances import Chances, Clue
-from tether.decoding.drafts.length import CostCurve, goes_on, most_worth
+from tether.decoding.drafts.length import CostCurve, most_worth
 
 
 def curve(**costs: float) -> CostCurve:
@@ -17,10 +18,14 @@ def curve(**costs: float) -> CostCurve:
     return cost
 
 
-FLAT = curve(t1=1.0)
 # One core, 154M parameters, milliseconds (the card): from one token to two it doubles, once.
 FLOAT32 = curve(t1=94, t2=176, t4=172, t8=190, t16=250, t32=380)
 BFLOAT16 = curve(t1=92, t2=87, t4=93, t8=110, t16=144, t32=189)
+
+
+def drafted(cost: CostCurve, tokens: int = 1) -> Callable[[int], float]:
+    """What a turn over so many certain tokens costs with drafted ones."""
+    return lambda count: cost(tokens + count)
 
 
 def powers(chance: float, count: int = 24) -> list[float]:
@@ -40,7 +45,17 @@ class TestCostCurve:
         assert cost(500) == 9.0
 
     def test_more_tokens_never_cost_less(self) -> None:
-        assert FLOAT32(4) == FLOAT32(2) == 176
+        assert FLOAT32(4) == FLOAT32(2) == (176 + 172) / 2
+
+    def test_one_bad_timing_of_a_size_does_not_make_all_larger_ones_dear(self) -> None:
+        cost = curve(t1=1.0, t2=50.0)
+        for _ in range(7):
+            cost.observe(4, 1.2)
+        assert cost(2) == cost(4) == pytest.approx((50 + 7 * 1.2) / 8)
+        for _ in range(3):
+            cost.observe(2, 1.1)
+        assert cost(2) == 1.1
+        assert cost(4) == 1.2
 
     def test_one_hiccup_says_nothing(self) -> None:
         cost = curve(t1=1.0)
@@ -64,54 +79,44 @@ class TestMostWorth:
         [(0.4, 0.05, 2, 1.42), (0.6, 0.05, 4, 1.92), (0.8, 0.05, 8, 3.09), (0.6, 0.2, 2, 1.40)],
     )
     def test_numbers_of_the_card(self, chance: float, each: float, best: int, speed: float) -> None:
-        count = most_worth(powers(chance), FLAT, each=each)
+        count = most_worth(powers(chance), lambda drafted: 1 + each * drafted)
         assert count == best
         assert (1 + sum(powers(chance)[:count])) / (1 + count * each) == pytest.approx(
             speed, abs=0.006
         )
 
     def test_last_number_of_the_card(self) -> None:
-        assert most_worth(powers(0.8), FLAT, each=0.2) == 4  # 1.87
+        assert most_worth(powers(0.8), lambda drafted: 1 + 0.2 * drafted) == 4  # 1.87
         assert (1 + sum(powers(0.8)[:4])) / 1.8 == pytest.approx(1.87, abs=0.005)
 
     def test_on_this_cpu_in_float32_nothing_or_at_least_four(self) -> None:
-        counts = {most_worth(powers(chance / 100), FLOAT32) for chance in range(100)}
+        cost = drafted(FLOAT32)
+        counts = {most_worth(powers(chance / 100), cost) for chance in range(100)}
         assert 0 in counts
         assert not counts & {1, 2}
-        assert most_worth(powers(0.4), FLOAT32) == 0
-        assert most_worth(powers(0.7), FLOAT32) >= 4
+        assert most_worth(powers(0.4), cost) == 0
+        assert most_worth(powers(0.7), cost) >= 4
 
     def test_in_bfloat16_it_is_nearly_free(self) -> None:
-        assert most_worth(powers(0.3), BFLOAT16) >= 1
-        assert most_worth(powers(0.7), BFLOAT16) > most_worth(powers(0.7), FLOAT32) - 3
+        assert most_worth(powers(0.3), drafted(BFLOAT16)) >= 1
+        assert (
+            most_worth(powers(0.7), drafted(BFLOAT16))
+            > most_worth(powers(0.7), drafted(FLOAT32)) - 3
+        )
 
     def test_rows_share_a_forward(self) -> None:
         """Two rows already pay for the step to matrix-matrix, so drafts are worth it sooner."""
         likely = powers(0.45, 4)
-        assert most_worth(likely, FLOAT32) == 0
-        assert most_worth(sorted(likely * 2, reverse=True), FLOAT32, tokens=2, rows=2) > 0
+        assert most_worth(likely, drafted(FLOAT32)) == 0
+        both = sorted(likely * 2, reverse=True)
+        assert most_worth(both, drafted(FLOAT32, 2), rows=2) > 0
 
     def test_what_is_certain_is_always_taken(self) -> None:
-        assert most_worth([1.0] * 12, curve(t1=1.0, t32=2.0)) == 12
+        assert most_worth([1.0] * 12, drafted(curve(t1=1.0, t32=2.0))) == 12
 
     def test_nothing_to_draft_or_nothing_known(self) -> None:
-        assert most_worth([], FLAT) == 0
-        assert most_worth([0.5, 0.0], CostCurve()) == 1
-
-
-class TestGoesOn:
-    def test_stops_where_the_next_token_does_not_pay(self) -> None:
-        """Chances .8, .8, .3 under a draft cost of a tenth of a forward."""
-        values = [0.8, 0.64]
-        assert goes_on(values, 0.8, 8, FLAT, each=0.1)
-        assert not goes_on(values, 0.05, 8, FLAT, each=0.1)
-
-    def test_looks_behind_the_step(self) -> None:
-        assert goes_on([], 0.8, 8, FLOAT32)
-        assert not goes_on([], 0.8, 1, FLOAT32)
-
-    def test_never_beyond_the_most(self) -> None:
-        assert not goes_on([1.0] * 4, 1.0, 4, FLAT)
+        assert most_worth([], drafted(curve(t1=1.0))) == 0
+        assert most_worth([0.5, 0.0], drafted(CostCurve())) == 1
 
 
 class TestChances:
