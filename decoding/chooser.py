@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from tether.decoding import step, ties
 from tether.decoding.contrast import Said
 from tether.decoding.models.base import Model
 from tether.decoding.plan import Inputs
+from tether.decoding.request import Sampling
 from tether.decoding.row import Row
 from tether.decoding.sampling import Controls
 from tether.decoding.terms.term import Role
@@ -32,7 +32,7 @@ class Chooser:
         self._networks = {role: model.network for role, model in models.items()}
         self._views, self._refused = views, refused
         self._settles = all(map(ties.settles, models.values()))
-        self._controlled: list[Row] = []
+        self._held: dict[int, tuple[Sequence[Sampling], Controls]] = {}
 
     def tokens(self, rows: Sequence[Row], said: Said, masks: Tensor | None) -> list[int]:
         """A token for every row.
@@ -85,11 +85,11 @@ class Chooser:
         return logits.index_fill(1, self._refused, -torch.inf)
 
     def _controls(self, rows: Sequence[Row]) -> Controls:
-        """The rows' settings as tensors, made again only when the set of rows changes."""
-        same = len(rows) == len(self._controlled) and all(map(operator.is_, rows, self._controlled))
-        if not same:
-            samplings = [row.request.sampling for row in rows]
+        """The rows' settings as tensors, made again only when as many rows want others."""
+        samplings = [row.request.sampling for row in rows]
+        held = self._held.get(len(rows))
+        if held is None or held[0] != samplings:
             device = self._networks["model"].device
-            self._held_controls = Controls.of(samplings, device, margin=self._settles)
-            self._controlled = list(rows)
-        return self._held_controls
+            held = samplings, Controls.of(samplings, device, margin=self._settles)
+            self._held[len(rows)] = held
+        return held[1]
