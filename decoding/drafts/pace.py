@@ -18,7 +18,7 @@ from tether.decoding.models.base import Network
 _LEAST = 0.02  # chances below this are not even looked at by the grammar
 _CLEAR = 1.03  # drafts have to promise so many times the speed without them
 _LIKELY = 0.5  # chances above it are looked at whatever it costs: costs change, and are tried again
-_LOOKS = 0.02  # of the time is what looks at drafts that do not pay may take, for long
+_LOOKS = 0.01  # of the time is what looks at drafts that do not pay may take, for long
 _LONGEST_REST = 32  # turns without a look at drafts, however dear it is
 _BINS = 10  # of the chances that drafters give, each with how often it came true
 _PRIOR, _MOST = 8, 200  # examples that weigh what drafters say; after which old ones fade

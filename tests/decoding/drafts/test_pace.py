@@ -90,8 +90,8 @@ def test_rests_grow_with_what_a_look_costs(network: Network) -> None:
         return turns
 
     assert rests(1.0) == [1, 2, 4, 8, 16, 32, 32]
-    assert rests(0.105) == [1, 2, 4, 5, 5, 5, 5], "a fiftieth of the time"
-    assert rests(0.01) == [0] * 7
+    assert rests(0.105) == [1, 2, 4, 8, 10, 10, 10], "a hundredth of the time"
+    assert rests(0.005) == [0] * 7
 
 
 def test_a_draft_that_is_worth_it_ends_all_rest(network: Network) -> None:
