@@ -81,6 +81,7 @@ class Reading:
         taps: The layers that were read early.
         attention: [heads, lanes, length] of the watched heads; None where none were watched.
         drafted: [1 + taps, nodes, width] after the tokens of each lane's draft.
+        watched: [heads, nodes, length], what the watched heads look at from there.
     """
 
     hidden: Tensor
@@ -88,6 +89,7 @@ class Reading:
     taps: tuple[int, ...]
     attention: Tensor | None = None
     drafted: Mapping[Lane, Tensor] = field(default_factory=dict)
+    watched: Mapping[Lane, Tensor] = field(default_factory=dict)
 
     def of(self, wanted: Sequence[tuple[Lane, int | None]]) -> Tensor:
         """[wanted, width] of lanes, each at a tapped layer or (None) at the last."""
@@ -107,7 +109,11 @@ class Reading:
         """As read of some lanes, each after a node of its draft."""
         found = [self.drafted[lane][:, node] for lane, node in nodes.items()]
         places = {lane: place for place, lane in enumerate(nodes)}
-        return Reading(torch.stack(found, dim=1), places, self.taps)
+        hidden = torch.stack(found, dim=1)
+        if self.attention is None:
+            return Reading(hidden, places, self.taps)
+        looks = [self.watched[lane][:, node] for lane, node in nodes.items()]
+        return Reading(hidden, places, self.taps, torch.stack(looks, dim=1))
 
     @staticmethod
     def join(readings: Sequence[Reading]) -> Reading:

@@ -116,10 +116,16 @@ class Lanes:
         flat = self._forward(lanes, certain, taps, mixtures, watch, given)
         read = flat.view(1 + len(taps), -1, flat.shape[1])
         places = {lane: n for n, lane in enumerate(lanes)}
-        attention = None if watch is None else watch.attention
-        nodes = torch.split(read[:, len(lanes) :], [len(draft) for draft in given.values()], dim=1)
-        drafted = {lanes[place]: found for place, found in zip(given, nodes, strict=True)}
-        return Reading(read[:, : len(lanes)], places, taps, attention, drafted)
+        sizes = [len(draft) for draft in given.values()]
+        with_draft = [lanes[place] for place in given]
+
+        def after(found: Tensor) -> dict[Lane, Tensor]:
+            return dict(zip(with_draft, torch.split(found[:, len(lanes) :], sizes, 1), strict=True))
+
+        whole, looks = read[:, : len(lanes)], None if watch is None else watch.attention
+        if looks is None:
+            return Reading(whole, places, taps, drafted=after(read))
+        return Reading(whole, places, taps, looks[:, : len(lanes)], after(read), after(looks))
 
     def _read_once(self, fresh: Sequence[Lane]) -> None:
         """What prompts share with others, or with what slots hold, is read by one lane alone."""

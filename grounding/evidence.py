@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ Ids: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Need = Literal["log_p", "allowed", "hidden", "attention", "short", "nudge", "slots"]
 
-KNOWN_AHEAD: frozenset[Need] = frozenset({"log_p", "allowed", "hidden", "short", "slots"})
+KNOWN_AHEAD: frozenset[Need] = frozenset(get_args(Need)) - {"nudge"}
 """What is known at drafted tokens too: rows whose sources need nothing else can be drafted."""
 
 INDEXED = 1 << 32

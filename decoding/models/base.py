@@ -30,8 +30,9 @@ class Watch:
 
     Attributes:
         heads: Whose attention is kept.
-        attention: float [heads, rows, length], filled by `Network.forward`: how much each row's
-            last real token looks at the columns up to its own; zero beyond.
+        attention: float [heads, reads, length], filled by `Network.forward`: how much each row's
+            last certain token, then every drafted one, looks at the columns that it sees; zero
+            elsewhere.
     """
 
     heads: tuple[Head, ...]
@@ -42,7 +43,7 @@ class Watch:
         return [head for place, head in self.heads if place == layer]
 
     def keep(self, looks: Tensor) -> None:
-        """Append those of one layer, [heads of the layer, rows, length]."""
+        """Append those of one layer, [heads of the layer, reads, length]."""
         kept = self.attention
         self.attention = looks if kept is None else torch.cat([kept, looks])
 
@@ -55,7 +56,7 @@ def looks(
     mask: Tensor | None,
     scale: float | None = None,
 ) -> Tensor:
-    """What chosen heads of one layer look at, from each row's last real token.
+    """What chosen heads of one layer look at, from each row's last certain token and its draft.
 
     Args:
         query: [rows, heads, q, dim], rotated.
@@ -66,16 +67,22 @@ def looks(
         scale: What the scores are multiplied by; None is dim ** -0.5.
 
     Returns:
-        float32 (float64 for float64) [chosen heads, rows, length]; each sums to 1.
+        float32 (float64 for float64) [chosen heads, reads, length]; each sums to 1.
     """
     group = query.shape[1] // keys.shape[1]
-    asked = window.at_last(query.transpose(1, 2))[:, list(heads)]  # [rows, chosen, dim]
-    asked = asked * (query.shape[-1] ** -0.5 if scale is None else scale)
-    scores = (keys[:, [head // group for head in heads]] @ asked[..., None])[..., 0]
+    chosen = keys[:, [head // group for head in heads]]
+    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if window.drafts:
+        mask = window.mask if mask is None else mask
+        every = query[:, list(heads)] @ chosen.transpose(-1, -2)  # [rows, chosen, q, length]
+        scores = every.transpose(1, 2).flatten(0, 1)[window.reads]
+        seen = None if mask is None else mask.transpose(1, 2).flatten(0, 1)[window.reads]
+    else:
+        asked = window.at_last(query.transpose(1, 2))[:, list(heads)]  # [rows, chosen, dim]
+        scores = (chosen @ asked[..., None])[..., 0]
+        seen = None if mask is None else window.at_last(mask.transpose(1, 2))
     wide = scores if scores.dtype == torch.float64 else scores.float()
-    if mask is not None:
-        wide = wide + window.at_last(mask.transpose(1, 2))
-    return torch.softmax(wide, -1).transpose(0, 1)
+    return torch.softmax(wide if seen is None else wide + seen, -1).transpose(0, 1)
 
 
 class Edit(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from draft_cases import Told, always
@@ -24,6 +25,7 @@ from tether.decoding.request import Request, Result, Sampling
 from tether.decoding.terms.parse import METHODS, parse_all
 from tether.decoding.terms.term import Role
 from tether.grammars import lark, regex
+from tether.grammars.json_schema import Bounds, json_schema
 from tether.grammars.sparql import sparql
 from tether.grounding.chances import Chances
 from tether.grounding.evidence import Source
@@ -149,15 +151,43 @@ def test_watchers_see_what_they_saw(family: Others) -> None:
     seen = []
     for drafters in ((), ("told",)):
         chances, surety = Chances(2), Surety()
-        asked = replace(plain, drafters=drafters, sources=(chances, surety))
+        gaze = Gaze([np.arange(4), np.arange(3, 9)], ((0, 0), (1, 1)))
+        asked = replace(plain, drafters=drafters, sources=(chances, surety, gaze))
         with always(Told({"x": wanted}, 1.0, 1, model.vocabulary.size)):
             result = run(family, [asked], 1)["x"]
         assert bool(result.stats.accepted_tokens) == bool(drafters)
         told = chances.told(result.tokens, result.stats.output_tokens)
         least = surety.least(result.tokens, result.stats.output_tokens)
-        seen.append(([chance.log_p for chance in told], least))
-    assert seen[1][0] == pytest.approx(seen[0][0], abs=1e-5)
-    assert seen[1][1] == pytest.approx(seen[0][1], abs=1e-5)
+        seen.append(([chance.log_p for chance in told], least, gaze.attention()))
+    assert min(seen[0][2]) > 0
+    for with_drafts, without in zip(seen[1], seen[0], strict=True):
+        assert with_drafts == pytest.approx(without, abs=1e-5)
+
+
+def test_copies_of_the_evidence() -> None:
+    """The heads of the shipped model are watched at drafted tokens, those on side paths too."""
+    model = models.load(dtype="float32")
+    told = [
+        "Ada Byrne of Kell Mills ordered 412 lamps.",
+        "Order 771 went to Bo Ferro at Dunn Works.",
+    ]
+    record = {"type": "object", "required": ["name", "order"], "additionalProperties": False}
+    record |= {"properties": {"name": {"type": "string"}, "order": {"type": "string"}}}
+    asked = []
+    for number, text in enumerate(told):
+        prompt = encode(model, Prompt(text, fields="name, order"))
+        tokens = tuple(model.vocabulary.encode(text))
+        start = next(at for at in range(len(prompt)) if prompt[at : at + len(tokens)] == tokens)
+        passage = Passage(text, tokens, start)
+        sources = bind_all(grounds_of(["copy"]), Given(model, (passage,), "name, order"))
+        asked += [
+            Request(
+                f"{number} {heat}", prompt, json_schema(record, model.vocabulary, bounds=Bounds()),
+                Sampling(temperature=heat, seed=3), 60, sources=sources, drafters=("told",),
+            )
+            for heat in (0.0, 1.0)
+        ]  # fmt: skip
+    assert accepted({"model": model}, asked) > 40
 
 
 def test_turned_rows(family: Others) -> None:
@@ -173,10 +203,10 @@ def test_turned_rows(family: Others) -> None:
 
 def test_what_needs_the_cache_again_is_not_drafted(family: Others) -> None:
     model = family["model"]
-    for source in (*bind_all(grounds_of(["kid,faithful=yes"]), given(model)), Gaze([], ((0, 0),))):
-        asked = ask(model, "x", 0.0, sources=(source,), max_tokens=6)
-        with always(Told({"x": (5,) * 6}, 1.0, 1, 100)):
-            assert run(family, [asked], 1)["x"].stats.drafted_tokens == 0
+    sources = bind_all(grounds_of(["kid,faithful=yes"]), given(model))
+    asked = ask(model, "x", 0.0, sources=sources, max_tokens=6)
+    with always(Told({"x": (5,) * 6}, 1.0, 1, 100)):
+        assert run(family, [asked], 1)["x"].stats.drafted_tokens == 0
 
 
 def test_links_of_a_graph(graph: Graph) -> None:
