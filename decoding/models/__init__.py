@@ -51,7 +51,7 @@ def load(
             "AutoTokenizer.from_pretrained(...).save_pretrained(directory).",
         )
     network = _network(directory, config, device, dtype, compile, backend)
-    _settle_threads(network)
+    _settle(network)
     vocabulary = Vocabulary.from_file(tokenizer).padded(network.head_size)
     settings = checkpoint.read_json(directory / "tokenizer_config.json")
     return Model(
@@ -95,10 +95,14 @@ def _network(
     return HuggingFaceNetwork.load(directory, device=place, dtype=kind, compile=compiled)
 
 
-def _settle_threads(network: Network) -> None:
+def _settle(network: Network) -> None:
+    """Set up the process for a network that it has loaded."""
+    from tether.decoding.models.heap import keep_memory
     from tether.decoding.models.threads import threads
 
     threads.settle(network)
+    if network.device.type == "cpu":
+        keep_memory()
 
 
 def _device(name: str) -> torch.device:
