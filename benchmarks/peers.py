@@ -4,41 +4,29 @@ python benchmarks/peers.py                               # the shipped model, th
 python benchmarks/peers.py --schemas 100 --guidance PYTHON   # it lives in its own environment
 python benchmarks/peers.py --batches 16 --engines tether xgrammar outlines
 
-Engines (see engines.py, outlines_engine.py, guidance_engine.py) take turns work by work, first in
-another place each time. The same weights, prompts and rules, greedy, batch 1 and 16. `valid_per_s`
-counts compiling, as a first use does; `warm_valid_per_s` does not; `valid_per_cpu_s` does, by this
-process's CPU time, which other work on the machine hardly changes. `tokens_per_s` counts an
-engine's own tokens, forced ones too. The judge is none of the engines' (works.py); every output is
-judged: `valid`, `invalid` and cut at the `limit` add up to `outputs`. What an engine refuses counts
-for neither side: ratios are over works that both held. `unconstrained` and `continuous-batching`
-hold no rule: for them only tokens count.
+Engines (see engines.py, outlines_engine.py, guidance_engine.py), each in a process of its own
+(apart.py), take turns work by work, first in another place each time. The same weights, prompts and
+rules, greedy, batch 1 and 16. `valid_per_s` counts compiling, as a first use does;
+`warm_valid_per_s` does not; `valid_per_cpu_s` does, by CPU time, which other work on the machine
+changes less. Figures and ratios are spread over the works; `all` is of all works as one, valid
+outputs by the seconds of them all. `tokens_per_s` counts an engine's own tokens, forced ones too.
+The judge is none of the engines' (works.py); every output is judged: `valid`, `invalid` and cut at
+the `limit` add up to `outputs`. What an engine refuses counts for neither side: ratios are over
+works that both held. `unconstrained` and `continuous-batching` hold no rule: for them only tokens
+count.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import subjects
 import torch
-from engines import (
-    Asked,
-    ContinuousBatching,
-    Engine,
-    FormatEnforcer,
-    LLGuidance,
-    Said,
-    Tether,
-    Unconstrained,
-    XGrammar,
-)
-from guidance_engine import Guidance
-from outlines_engine import Outlines, OutlinesLLGuidance, OutlinesXGrammar
+from apart import NAMES, Apart, Played
+from engines import Asked, Said
 from rows import Options, Rows, Skipped, parser, say
 from subjects import Subject
 from timing import spread
@@ -50,7 +38,6 @@ FREE = ("unconstrained", "continuous-batching")
 MEASURES = ("valid_per_s", "warm_valid_per_s", "valid_per_cpu_s", "tokens_per_s")
 MAX_TOKENS = 192
 MAX_TOKENS_LARGE = 48  # a random model stops at the limit whatever it is, so for time
-_COMPILE_LIMIT_S = 30.0
 _PATIENCE_S = 120.0  # of an engine in one case: the slowest would take the whole day
 
 
@@ -59,36 +46,41 @@ class Done:
     """One work by one engine.
 
     Attributes:
-        run_s: Seconds of generating; `compile_s` came before.
-        cpu_s: CPU seconds of both; 0 where another process did it.
         outcomes: "valid", "invalid" or "limit" of each output; empty where no rule was held.
     """
 
-    run_s: float
-    compile_s: float
-    cpu_s: float
-    tokens: int
+    played: Played
     outcomes: tuple[str, ...]
+
+    @property
+    def num_valid(self) -> int:
+        """Outputs that keep the rule."""
+        return self.outcomes.count("valid")
+
+    @property
+    def seconds(self) -> float:
+        """Of compiling and generating."""
+        return self.played.run_s + self.played.compile_s
 
     @property
     def valid_per_s(self) -> float:
         """Valid outputs a second, compiling included."""
-        return self.outcomes.count("valid") / (self.run_s + self.compile_s)
+        return self.num_valid / self.seconds
 
     @property
     def warm_valid_per_s(self) -> float:
         """Valid outputs a second once the rule is compiled."""
-        return self.outcomes.count("valid") / self.run_s
+        return self.num_valid / self.played.run_s
 
     @property
     def valid_per_cpu_s(self) -> float:
         """Valid outputs a second of CPU time, compiling included; 0 where it is not known."""
-        return self.outcomes.count("valid") / self.cpu_s if self.cpu_s else 0.0
+        return self.num_valid / self.played.cpu_s if self.played.cpu_s else 0.0
 
     @property
     def tokens_per_s(self) -> float:
         """The engine's own tokens a second, compiling left out."""
-        return self.tokens / self.run_s
+        return sum(self.played.said.counts) / self.played.run_s
 
 
 @dataclass
@@ -100,7 +92,12 @@ class Score:
 
     def spent(self) -> float:
         """Seconds so far."""
-        return sum(work.run_s + work.compile_s for work in self.done.values())
+        return sum(work.seconds for work in self.done.values())
+
+    def valid_per_s(self, works: Iterable[str]) -> float:
+        """Valid outputs a second of these works as one."""
+        done = [self.done[work] for work in works]
+        return sum(work.num_valid for work in done) / sum(work.seconds for work in done)
 
     def counts(self) -> dict[str, int]:
         """Outputs by outcome, and works that were not done."""
@@ -125,10 +122,12 @@ def main() -> None:
     }
     wanted = [make for name, make in makers.items() if name in (given.only or makers)]
     results = Rows("peers", quick=given.quick)
-    for subject in subjects.at_hand(wanted):
-        case = Case(results, subject, given.guidance, given.engines)
-        for kind, batch, works in _plan(subject, given):
-            case.run(kind, batch, works)
+    for make in wanted:
+        for subject in subjects.at_hand([make]):
+            case = Case(results, subject, make, given.guidance, given.engines or NAMES)
+            for kind, batch, works in _plan(subject, given):
+                case.run(kind, batch, works)
+            case.close()
 
 
 def _plan(subject: Subject, given: argparse.Namespace) -> Iterator[tuple[str, int, list[Work]]]:
@@ -143,22 +142,27 @@ class Case:
     """All engines on one model."""
 
     def __init__(
-        self, results: Rows, subject: Subject, guidance: str | None, wanted: list[str] | None
+        self,
+        results: Rows,
+        subject: Subject,
+        make: Callable[[], Subject],
+        guidance: str | None,
+        wanted: Iterable[str],
     ) -> None:
         self._results, self._subject = results, subject
         self._max_tokens = MAX_TOKENS if subject.small else MAX_TOKENS_LARGE
-        self._engines: dict[str, Engine] = {}
-        self._setup_s: dict[str, float] = {}
-        for name, make in _makers(subject, guidance).items():
-            if wanted is not None and name not in wanted:
-                continue
+        self._engines: dict[str, Apart] = {}
+        for name in wanted:
             say(f"peers: {subject.name}, making {name}")
-            began = time.perf_counter()
             try:
-                self._engines[name] = make()
-            except (Skipped, ImportError) as reason:
+                self._engines[name] = Apart(name, make, guidance)
+            except Skipped as reason:
                 results.add({"model": subject.name, "engine": name}, note=f"Skipped: {reason}")
-            self._setup_s[name] = time.perf_counter() - began
+
+    def close(self) -> None:
+        """End the engines."""
+        for engine in self._engines.values():
+            engine.close()
 
     def run(self, kind: str, batch: int, works: list[Work]) -> None:
         """Every work by every engine; a row an engine."""
@@ -175,31 +179,20 @@ class Case:
             say(f"  {name}: {score.counts()} {score.spent():.1f} s")
 
     def _warm(self, work: Work) -> None:
-        asked = [self._asked(work.prompts[0])]
         for engine in self._engines.values():
-            with suppress(Skipped):
-                engine.compile(work)
-                engine.run(asked, 4)
-        gc.collect()  # what other engines hold is no work for the collector while one is timed
-        gc.freeze()
+            engine.warm(work, [self._asked(work.prompts[0])])
 
     def _play(self, name: str, work: Work, asked: list[Asked], score: Score) -> None:
         if score.spent() > _PATIENCE_S:
             score.notes[work.name] = f"Stopped after {_PATIENCE_S:.0f} s."
             return
-        engine = self._engines[name]
         try:
-            cpu_began = time.process_time()
-            compile_s = engine.compile(work)
-            began = time.perf_counter()
-            said = engine.run(asked, self._max_tokens)
-            spent = time.perf_counter() - began if said.seconds is None else said.seconds
-            cpu_s = time.process_time() - cpu_began if said.seconds is None else 0.0
+            played = self._engines[name].play(work, asked, self._max_tokens)
         except Skipped as reason:
             score.notes[work.name] = str(reason)
             return
-        outcomes = () if name in FREE else tuple(_outcomes(work, said))
-        score.done[work.name] = Done(spent, compile_s, cpu_s, sum(said.counts), outcomes)
+        outcomes = () if name in FREE else tuple(_outcomes(work, played.said))
+        score.done[work.name] = Done(played, outcomes)
 
     def _asked(self, prompt: Prompt) -> Asked:
         return Asked(render(self._subject.lean, prompt), encode(self._subject.lean, prompt))
@@ -218,9 +211,13 @@ class Case:
             for m in measures
             if name != "tether" and any(getattr(score.done[work], m) for work in both)
         }
+        if both and name not in FREE and (rate := score.valid_per_s(both)):
+            figures["all valid_per_s"] = spread([rate])
+            if name != "tether":
+                ratios[f"tether/{name} all"] = spread([ours.valid_per_s(both) / rate])
         if score.done:
-            figures["compile_s"] = spread(work.compile_s for work in score.done.values())
-            figures["setup_s"] = spread([self._setup_s[name]])
+            figures["compile_s"] = spread(w.played.compile_s for w in score.done.values())
+            figures["setup_s"] = spread([self._engines[name].setup_s])
         settings = {
             "max_tokens": self._max_tokens,
             "threads": torch.get_num_threads(),
@@ -237,25 +234,6 @@ def _spread(score: Score, measure: str) -> dict[str, float]:
 def _outcomes(work: Work, said: Said) -> Iterator[str]:
     for text, limited in zip(said.texts, said.limited, strict=True):
         yield "valid" if work.allows(text) else "limit" if limited else "invalid"
-
-
-def _makers(subject: Subject, guidance: str | None) -> dict[str, Callable[[], Engine]]:
-    """How to make each engine."""
-    tokenizer = subject.load_tokenizer()
-    made: dict[str, Callable[[], Engine]] = {
-        "tether": partial(Tether, subject),
-        "outlines": partial(Outlines, subject, tokenizer, _COMPILE_LIMIT_S),
-        "outlines-llguidance": partial(OutlinesLLGuidance, subject, tokenizer, _COMPILE_LIMIT_S),
-        "outlines-xgrammar": partial(OutlinesXGrammar, subject, tokenizer, _COMPILE_LIMIT_S),
-        "xgrammar": partial(XGrammar, subject, tokenizer),
-        "llguidance": partial(LLGuidance, subject, tokenizer),
-        "lm-format-enforcer": partial(FormatEnforcer, subject, tokenizer),
-        "unconstrained": partial(Unconstrained, subject, tokenizer),
-        "continuous-batching": partial(ContinuousBatching, subject, tokenizer),
-    }
-    if guidance:
-        made["guidance"] = partial(Guidance, subject, tokenizer, guidance)
-    return made
 
 
 if __name__ == "__main__":
