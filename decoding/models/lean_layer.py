@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_SMALL = 1 << 20  # numbers of a weight that is laid out anew
+_SMALL = 1 << 18  # numbers of a weight that is laid out anew
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and signed sines of some positions, each [tokens, 1, head_dim]."""

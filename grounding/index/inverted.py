@@ -204,7 +204,8 @@ def _open(part: Part) -> tuple[tantivy.Searcher, tantivy.Schema]:
     """
     import tantivy
 
-    with TemporaryDirectory(prefix="tether-") as aside:
+    # Tantivy may put its lock there while the folder goes; what is left then are links.
+    with TemporaryDirectory(prefix="tether-", ignore_cleanup_errors=True) as aside:
         for name in part.files:
             Path(aside, name).symlink_to(part.folder / name)
         try:
