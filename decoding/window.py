@@ -5,7 +5,7 @@ Knows slots, columns and drafted trees as numbers; does not know what a cache or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -114,12 +114,19 @@ class Window:
         if not self.trees:
             return None
         hidden = torch.arange(self.length, device=self.device) > self.columns[:, :, None]
-        for row, draft in self.trees.items():
-            first, size = self.certain[row], len(draft)
-            at = self.starts[row] + first
-            lineage = torch.tensor(draft.lineage, device=self.device)
-            hidden[row, first : first + size, at : at + size] = ~lineage
+        for row, apart in self.apart():
+            self.own(hidden[row, self.certain[row] :], row)[:] = apart
         return hidden
+
+    def apart(self) -> Iterator[tuple[int, Tensor]]:
+        """Each row with a tree, and bool [nodes, nodes], which nodes do not see which."""
+        for row, draft in self.trees.items():
+            yield row, ~torch.tensor(draft.lineage, device=self.device)
+
+    def own(self, hidden: Tensor, row: int) -> Tensor:
+        """Of what is hidden, [tokens, length] from the row's draft on, its own nodes' part."""
+        size = len(self.drafts[row])
+        return hidden[:size, self.ends[row] - size : self.ends[row]]
 
     @cached_property
     @_kept

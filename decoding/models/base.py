@@ -71,15 +71,16 @@ def looks(
     """
     group = query.shape[1] // keys.shape[1]
     chosen = keys[:, [head // group for head in heads]]
-    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
     if window.drafts:
         mask = window.mask if mask is None else mask
-        every = query[:, list(heads)] @ chosen.transpose(-1, -2)  # [rows, chosen, q, length]
+        asked = query[:, list(heads)] * scale
+        every = asked @ chosen.transpose(-1, -2)  # [rows, chosen, q, length]
         scores = every.transpose(1, 2).flatten(0, 1)[window.reads]
         seen = None if mask is None else mask.transpose(1, 2).flatten(0, 1)[window.reads]
     else:
         asked = window.at_last(query.transpose(1, 2))[:, list(heads)]  # [rows, chosen, dim]
-        scores = (chosen @ asked[..., None])[..., 0]
+        scores = (chosen @ (asked * scale)[..., None])[..., 0]
         seen = None if mask is None else window.at_last(mask.transpose(1, 2))
     wide = scores if scores.dtype == torch.float64 else scores.float()
     return torch.softmax(wide if seen is None else wide + seen, -1).transpose(0, 1)

@@ -51,10 +51,8 @@ class Flat:
         """Additive float mask [tokens, length]: what each token may not see."""
         window = self._window
         hidden = torch.arange(window.length, device=window.device) > self.columns[:, None]
-        for row, draft in window.trees.items():
-            at, first = self._firsts[row] + window.certain[row], window.starts[row]
-            own = slice(first + window.certain[row], first + window.counts[row])
-            hidden[at : at + len(draft), own] = ~torch.tensor(draft.lineage, device=window.device)
+        for row, apart in window.apart():
+            window.own(hidden[self._firsts[row] + window.certain[row] :], row)[:] = apart
         return additive(hidden, window.dtype)
 
     def tail(self) -> Tail | None:
