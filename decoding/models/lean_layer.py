@@ -145,8 +145,8 @@ class Layer:
 def _turned(weights: list[Tensor]) -> Tensor:
     """[outputs, inputs] each -> [inputs, outputs] of all.
 
-    Few tokens pass faster through weights that lie in this order on a CPU, by an eighth to a
-    quarter at 2M parameters. A large one alone is not copied, for it may lie in a mapped file.
+    Few tokens pass faster through small weights that lie in this order on a CPU. A large one alone
+    is not copied, for it may lie in a mapped file.
     """
     whole = weights[0] if len(weights) == 1 else torch.cat(weights)
     is_small = whole.is_cpu and whole.numel() <= _SMALL

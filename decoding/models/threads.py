@@ -1,8 +1,7 @@
 """How many threads a process computes with: one, as long as all its networks are tiny.
 
 What a tiny network multiplies takes microseconds, in which two threads gain little on one. But they
-wait for each other, and where the machine has other work to do, as long as that lets them wait: a
-prompt of 256 tokens then took the shipped model 23 times as long with two threads as with one.
+wait for each other, and where the machine has other work to do, as long as that lets them wait.
 """
 
 from __future__ import annotations
